@@ -15,9 +15,14 @@ export {
   type FileFacts,
   type Parity,
 } from './api/convert-weights.ts';
+export {
+  evaluateLocalization,
+  type LocalizationOptions,
+  type LocalizationResult,
+} from './api/evaluate-localization.ts';
 export { type EvaluateOptions, type EvaluationProgress, evaluateModel } from './api/evaluate-model.ts';
 export { extractFeatures, type FeatureOptions } from './api/extract-features.ts';
-export { type InspectedTensor, type Inspection, inspectWeights } from './api/inspect-weights.ts';
+export { inspectWeights } from './api/inspect-weights.ts';
 export { type PackedSplit, type PackOptions, type PackResult, packImages } from './api/pack-images.ts';
 export { type ResumeOptions, resumeTraining } from './api/resume-training.ts';
 export type { TrainOutcome } from './api/run-training.ts';
@@ -71,12 +76,8 @@ export {
   measureByClass,
 } from './evaluate/results/error-rates.ts';
 export type { ImageResult, ImageResults } from './evaluate/results/image-results.ts';
-export {
-  type LinearClassifier,
-  type LinearOptions,
-  type LinearProblem,
-  trainLinear,
-} from './evaluate/transfer/linear-svm.ts';
+export type { LinearOptions, LinearProblem } from './evaluate/transfer/linear-problem.ts';
+export { type LinearClassifier, trainLinear } from './evaluate/transfer/linear-svm.ts';
 export type { Measured } from './evaluate/transfer/measures.ts';
 export type {
   Backend,
@@ -127,6 +128,7 @@ export { localModel } from './weights/download/local-model.ts';
 export type { WriteOptions } from './weights/export/exported-model.ts';
 export type { WriteReport } from './weights/export/write-weights.ts';
 export type { DeferredTensor, NamedTensor, TensorToWrite } from './weights/formats/safetensors/writer.ts';
+export type { InspectedTensor, Inspection } from './weights/import/describe-file.ts';
 export type { ImportReport } from './weights/import/import-report.ts';
 export type { ChannelOrder } from './weights/import/preprocessing.ts';
 export type { ClassNames } from './weights/labels/class-names.ts';

@@ -10,8 +10,9 @@ import { parameterSpecs } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
 import { Memory } from '../../src/kernels/webgpu/buffers.ts';
 import type { GpuOptions } from '../../src/kernels/webgpu/gpu.ts';
-import { compileParameterPipelines, GpuParameters } from '../../src/kernels/webgpu/gpu-parameters.ts';
+import { GpuParameters } from '../../src/kernels/webgpu/gpu-parameters.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
+import { compileParameterPipelines } from '../../src/kernels/webgpu/parameter-pipelines.ts';
 import { isConvolution, type PlacedConvolution, stagesOf } from '../../src/kernels/webgpu/stages.ts';
 import { candidateTiles, HARDWARE } from '../../src/kernels/webgpu/tuning/candidate-tiles.ts';
 import {

@@ -1,6 +1,7 @@
 // JavaScript functions over the engine and parameters. TypeScript interprets and checks options; only what could corrupt
 // memory is checked again here.
 #include "binding.hpp"
+#include "gpu_layer.hpp"
 
 namespace verydeep {
 namespace {
@@ -149,10 +150,16 @@ Napi::Value release(Info info) {
   return info.Env().Undefined();
 }
 
+/** gpuLayerFile() → string */
+Napi::Value gpuLayer(Info info) {
+  return Napi::String::New(info.Env(), gpuLayerFile());
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("createEngine", Napi::Function::New<createEngine>(env));
   exports.Set("newSchedules", Napi::Function::New<newSchedules>(env));
   exports.Set("library", Napi::Function::New<library>(env));
+  exports.Set("gpuLayerFile", Napi::Function::New<gpuLayer>(env));
   exports.Set("peak", Napi::Function::New<peak>(env));
   exports.Set("createParameters", Napi::Function::New<createParameters>(env));
   exports.Set("read", Napi::Function::New<read>(env));

@@ -124,6 +124,10 @@ struct Arrays {
     batch.losses = take<float>(object, "losses", napi_float32_array, images);
     batch.weights = take<float>(object, "weights", napi_float32_array, images);
     batch.labelSmoothing = object.Get("labelSmoothing").IsNumber() ? object.Get("labelSmoothing").ToNumber().DoubleValue() : 0;
+    if (object.Get("targets").IsTypedArray()) {
+      batch.targetCount = static_cast<int64_t>(object.Get("targets").As<Napi::TypedArray>().ElementLength()) / images;
+      batch.targets = take<float>(object, "targets", napi_float32_array, images * batch.targetCount);
+    }
     batch.outputGradient = take<float>(object, "outputGradient", napi_float32_array, output);
     batch.inputGradient = take<float>(object, "inputGradient", napi_float32_array, input);
     batch.gradientScale = object.Has("gradientScale") ? object.Get("gradientScale").ToNumber().DoubleValue() : 0;

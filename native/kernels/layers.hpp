@@ -57,5 +57,10 @@ std::unique_ptr<Layer> makeDropout(double rate, uint32_t ordinal);
  * @throws std::out_of_range if a label is not a class
  */
 void softmaxLoss(const float* logits, const Batch& batch, int64_t classes, float* gradient);
+/**
+ * Euclidean loss of outputs `[images, outputs]` from the batch's targets; `gradient` must be 0.
+ * @throws std::out_of_range if a label's outputs are not among them
+ */
+void euclideanLoss(const float* output, const Batch& batch, int64_t outputs, float* gradient);
 
 }  // namespace verydeep

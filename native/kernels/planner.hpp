@@ -28,6 +28,9 @@ struct Batch {
   /** `[images]`: factors on the losses; null: 1 */
   const float* weights = nullptr;
   double labelSmoothing = 0;
+  /** `[images, targetCount]`: with targets, the loss is the Euclidean one. */
+  const float* targets = nullptr;
+  int64_t targetCount = 0;
   /** `[images]` */
   float* losses = nullptr;
   /** `[images, C', H', W']` */

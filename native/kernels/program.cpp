@@ -138,7 +138,8 @@ void Program::accumulate(const Batch& batch, const std::atomic<bool>& stop) {
   forward(batch, stop);
   const int64_t classes = output_.shape.c;
   std::fill(outputGradient_.data(), outputGradient_.data() + output_.shape.count(), 0.0f);
-  softmaxLoss(output_.data(), batch, classes, outputGradient_.data());
+  const auto loss = batch.targets ? euclideanLoss : softmaxLoss;
+  loss(output_.data(), batch, classes, outputGradient_.data());
   run(planner_.backward, batch, stop);
 }
 

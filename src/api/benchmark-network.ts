@@ -9,7 +9,7 @@ import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
 import type { Benchmark, BenchmarkMode, ExchangeReport } from '../report/benchmark-result.ts';
 import { overlapByLayer } from '../train/exchange-overlap.ts';
-import { threadsPerRank } from '../train/same-on-all-ranks.ts';
+import { localRankOf, threadsPerRank } from '../train/same-on-all-ranks.ts';
 import {
   fillWithNoise,
   prepareInference,
@@ -41,7 +41,11 @@ const FEWEST_RUNS = 3;
 export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
   const { network, batch, mode, precision, communicator = single } = options;
   const threads = options.threads ?? threadsPerRank(communicator);
-  const backend = await openBackend(options.backend, { ...options, threads });
+  const backend = await openBackend(options.backend, {
+    ...options,
+    threads,
+    localRank: await localRankOf(communicator, options.backend),
+  });
   const { instruments } = backend;
   const parameters = backend.createParameters(network.parameters, { training: mode === 'train' });
   try {

@@ -17,7 +17,7 @@ export interface TimedProgram {
 export interface Times {
   readonly total: number;
   readonly update: number;
-  /** Present if there are several ranks. */
+  /** Present if there are several ranks or GPUs. */
   readonly exchange?: ExchangeTime;
 }
 
@@ -55,8 +55,7 @@ export async function prepareTraining(
     labels: Int32Array.from({ length: batch }, (_, image) => image % network.classes),
     dropoutKeys: Uint32Array.from({ length: 2 * batch }, (_, word) => word),
   };
-  const exchange =
-    communicator.size > 1 ? new GradientExchange(parameters, communicator, 'float32') : undefined;
+  const exchange = GradientExchange.between(parameters, communicator, 'float32');
   const onGradients = exchange && ((tensor: number) => exchange.ready(tensor));
   const run = async (): Promise<Times> => {
     const start = performance.now();

@@ -1,9 +1,9 @@
 import { type Communicator, single } from '../comm/communicator.ts';
 import { fromFirst } from '../core/process-team.ts';
 import { medianSide } from '../data/pixels/median-side.ts';
-import { openImages } from '../data/sources/open-images.ts';
 import { isConfigurationName } from '../net/configurations.ts';
 import { type DataFacts, dataDefaults, type Preset, type StartingModel } from '../train/data-defaults.ts';
+import { openForTask } from '../train/open-for-task.ts';
 import type { PartialRecipe, Recipe } from '../train/recipe.ts';
 import { resolveRecipe } from '../train/resolve-recipe.ts';
 import { inspectWeights } from './inspect-weights.ts';
@@ -43,7 +43,7 @@ export async function chooseRecipe(
 }
 
 async function factsOf(data: string, given: PartialRecipe): Promise<DataFacts> {
-  const source = await openImages(data, { split: 'train' });
+  const source = await openForTask(data, 'train', given);
   return {
     images: Math.min(source.length, given.limit ?? source.length),
     classes: source.classes.length,
@@ -59,9 +59,11 @@ async function startingModel({
   'from-convention': convention,
   'from-features-only': featuresOnly,
 }: PartialRecipe): Promise<StartingModel | undefined> {
-  const { network } = await inspectWeights(from!.split(',')[0]!, { convention, allowFeatures: true }).catch(
-    () => ({ network: undefined }),
-  );
+  const { network } = await inspectWeights(from!.split(',')[0]!, {
+    convention,
+    allowFeatures: true,
+    allowBoxes: true,
+  }).catch(() => ({ network: undefined }));
   if (!network || !isConfigurationName(network.configuration)) return undefined;
   const { configuration: config, width, crop, classes } = network;
   return { config, width, crop, featuresOnly: featuresOnly === true || classes === 0 };

@@ -1,15 +1,26 @@
+import type { Box } from '../core/boxes.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
 import { type GivenImage, givenImage, type ImageInput } from '../data/sources/given/image-input.ts';
 import type { EngineOptions } from '../evaluate/inference/load-model.ts';
 import { LoadedEnsemble } from '../evaluate/inference/open-ensemble.ts';
+import { locateClasses, scalesOf } from '../evaluate/localize/dense-boxes.ts';
+import { type OpenLocalizers, openLocalizers } from '../evaluate/localize/open-localizers.ts';
 import { type LabeledClass, withLabels } from '../evaluate/protocol/prediction-maps.ts';
 import type { ProtocolOptions } from '../evaluate/protocol/protocol.ts';
 import { topClasses } from '../evaluate/protocol/softmax.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 
 /** A predicted class. */
-export type Prediction = LabeledClass;
+export type Prediction = LabeledClass & {
+  /** Where its object is, in pixels of the image as stored, if the classifier has localization models. */
+  readonly box?: Box;
+};
+
+export interface ClassifierOptions extends EngineOptions {
+  /** Localization models that add boxes to predictions (appendix A; default: none). */
+  readonly localizers?: readonly string[];
+}
 
 /** The prediction for one image. */
 export interface ImagePrediction {
@@ -36,9 +47,11 @@ export interface PredictOptions extends ProtocolOptions {
  */
 export class Classifier {
   readonly #models: LoadedEnsemble;
+  readonly #localizers: OpenLocalizers | undefined;
 
-  private constructor(models: LoadedEnsemble) {
+  private constructor(models: LoadedEnsemble, localizers: OpenLocalizers | undefined) {
     this.#models = models;
+    this.#localizers = localizers;
   }
 
   /**
@@ -46,8 +59,19 @@ export class Classifier {
    * @param path a model (a file, or a name such as `torchvision/vgg16`), or several whose posteriors are averaged
    * @throws UserError when a file is not a model, the models have different classes, or the backend is missing.
    */
-  static async open(path: string | readonly string[], options: EngineOptions = {}): Promise<Classifier> {
-    return new Classifier(await LoadedEnsemble.open(typeof path === 'string' ? [path] : path, options));
+  static async open(
+    path: string | readonly string[],
+    { localizers = [], ...options }: ClassifierOptions = {},
+  ): Promise<Classifier> {
+    const models = await LoadedEnsemble.open(typeof path === 'string' ? [path] : path, options);
+    if (localizers.length === 0) return new Classifier(models, undefined);
+    try {
+      const { first, networks } = models;
+      return new Classifier(models, await openLocalizers(localizers, first, networks, options));
+    } catch (error) {
+      models.close();
+      throw error;
+    }
   }
 
   /** Network, classes and preprocessing of the (first) model. */
@@ -92,19 +116,31 @@ export class Classifier {
     const protocol = this.#models.resolve(options);
     const ensemble = this.#models.ensemble(protocol);
     const stored = { kind: 'encoded', bytes: await image.read() } as const;
-    const scaled = await prepareForEvaluation(stored, image.name, ensemble.scales, {
+    const boxScales = this.#localizers ? scalesOf(this.#localizers) : [];
+    const scales = [...new Set([...ensemble.scales, ...boxScales])];
+    const prepared = await prepareForEvaluation(stored, image.name, scales, {
       maxPixels: options.maxPixels,
       colorProfiles: protocol.colorProfiles,
       rounding: protocol.rounding,
     });
-    const classified = ensemble.classify(scaled);
+    const at = (wanted: readonly number[]) => wanted.map((scale) => prepared[scales.indexOf(scale)]!);
+    const classified = ensemble.classify(at(ensemble.scales));
     ensemble.flush();
     const { posteriors } = await classified;
-    return { top: withLabels(topClasses(posteriors, options.top ?? 5), this.model.labels), posteriors };
+    const ranked = topClasses(posteriors, options.top ?? 5);
+    const top = withLabels(ranked, this.model.labels);
+    if (!this.#localizers) return { top, posteriors };
+    const located = locateClasses(this.#localizers, at(boxScales), ranked);
+    for (const { classifier } of [...this.#localizers.localizers, ...this.#localizers.classifiers]) {
+      classifier.flush();
+    }
+    const boxes = await located;
+    return { top: top.map((one, i) => ({ ...one, box: boxes[i]!.box })), posteriors };
   }
 
   /** Frees the weights. */
   close(): void {
+    this.#localizers?.close();
     this.#models.close();
   }
 }

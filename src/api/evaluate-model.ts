@@ -18,7 +18,7 @@ import type { EvaluationInputs, EvaluationRecord } from '../evaluate/results/jou
 import { type JournalOptions, openJournal } from '../evaluate/results/open-journal.ts';
 import { openPosteriorRecorder } from '../evaluate/results/posterior-recorder.ts';
 import { checkOutputFolders, writeResultFiles } from '../evaluate/results/predictions-and-submission.ts';
-import { checkAgreement, checkSameCode, checkSameImages } from '../train/same-on-all-ranks.ts';
+import { checkAgreement, checkSameCode, checkSameImages, localRankOf } from '../train/same-on-all-ranks.ts';
 import { modelChecksum } from '../weights/formats/model-files.ts';
 import { chooseImages, openData } from './evaluation-images.ts';
 
@@ -99,7 +99,8 @@ export async function evaluateWithImages(
   if (isFirst) await checkOutputFolders(options);
   const labels = predictions !== undefined || submission !== undefined ? 'optional' : 'required';
   const opened = await openData({ ...options, labels, onNote: isFirst ? onNote : undefined });
-  const models = await LoadedEnsemble.open(typeof model === 'string' ? [model] : model, options, {
+  const engine = { ...options, localRank: await localRankOf(communicator, options.backend) };
+  const models = await LoadedEnsemble.open(typeof model === 'string' ? [model] : model, engine, {
     batch: options.batch,
   });
   try {

@@ -9,6 +9,7 @@ import type { ImageSource } from '../data/sources/image-source.ts';
 import { type OpenOptions, openImages } from '../data/sources/open-images.ts';
 import { selectImages } from '../data/sources/select-images.ts';
 import { type MeasuredSplit, MissingSplitError, type Split } from '../data/sources/splits.ts';
+import { classNumbers } from '../evaluate/inference/class-matching.ts';
 import { limited } from '../train/training-set.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 
@@ -25,6 +26,7 @@ interface EvaluationImagesOptions {
 /** A data set that was opened before its models, so that a wrong path is reported at once. */
 interface OpenedData {
   readonly options: EvaluationImagesOptions;
+  readonly open: typeof openImages;
   readonly source: ImageSource | MissingSplitError;
 }
 
@@ -35,20 +37,26 @@ export interface EvaluationImages {
   readonly trainedOn: number;
 }
 
-/** @throws UserError when the data cannot be opened; a missing validation split may still be a hold-out. */
-export async function openData(options: EvaluationImagesOptions): Promise<OpenedData> {
+/**
+ * @param open how data is opened (default: images without boxes)
+ * @throws UserError when the data cannot be opened; a missing validation split may still be a hold-out.
+ */
+export async function openData(
+  options: EvaluationImagesOptions,
+  open: typeof openImages = openImages,
+): Promise<OpenedData> {
   const { data, split, labels } = options;
-  const open = openImages(data, {
+  const opening = open(data, {
     split: split ?? 'val',
     labels,
     exact: split !== undefined,
     oneClass: true,
   });
-  const source = await open.catch((error: unknown) => {
+  const source = await opening.catch((error: unknown) => {
     if (error instanceof MissingSplitError && (split ?? 'val') === 'val') return error;
     throw error;
   });
-  return { options, source };
+  return { options, open, source };
 }
 
 /** A model and the name of its file. */
@@ -64,13 +72,18 @@ interface NamedModel {
  * @throws UserError when the data lacks the split, or no image is left.
  */
 export async function chooseImages(
-  { options, source }: OpenedData,
+  { options, open, source }: OpenedData,
   models: readonly NamedModel[],
   team: Team,
 ): Promise<EvaluationImages> {
   const { data, split, labels } = options;
   const isMissing = source instanceof MissingSplitError;
-  const all = isMissing ? await openImages(data, { split: 'train', labels, oneClass: true }) : source;
+  const all = isMissing ? await open(data, { split: 'train', labels, oneClass: true }) : source;
+  const [first] = models;
+  // Reading all images takes long, so other classes are reported before.
+  if (first !== undefined && all.classes.length > 0) {
+    classNumbers({ path: data, classes: all.classes }, { path: first.path, classes: first.facts.classes });
+  }
   const isDivided = !isMissing && all.split !== undefined && all.split !== 'train';
   const trained = isDivided ? undefined : await trainedOn(all, models, options, team);
   if (!trained?.some(Boolean)) {

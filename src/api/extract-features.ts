@@ -62,11 +62,11 @@ export async function* featuresOf(
   images: readonly GivenImage[],
   options: Omit<FeatureOptions, 'images'>,
 ): AsyncGenerator<ImageFeatures> {
-  const { model: path, layer, view = 'center', threads, precision } = options;
+  const { model: path, layer, view = 'center', threads, precision, gpus } = options;
   if (view === 'whole' && options.batch !== undefined) {
     throw new UsageError('a batch size applies to center crops only; leave it out for whole images');
   }
-  const backend = await openBackend(options.backend, { threads, precision });
+  const backend = await openBackend(options.backend, { threads, precision, gpus });
   const read = { ...options.read, allowFeatures: true, colorProfiles: options.colorProfiles };
   const model = await loadModel(backend, path, read, (network) =>
     parameterSpecs(layersUpTo(path, network, layer)),

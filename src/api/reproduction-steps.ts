@@ -129,7 +129,7 @@ async function runEvaluation(
   { data, signal, listener: first, communicator = single }: StepOptions,
 ): Promise<void> {
   const { training, protocol, scales } = evaluation;
-  const { backend, threads } = training.recipe;
+  const { backend, threads, gpus } = training.recipe;
   const listener = communicator.rank === 0 ? first : undefined;
   listener?.onEvaluation?.(evaluation, number, total);
   const start = performance.now();
@@ -142,6 +142,7 @@ async function runEvaluation(
       posteriors: posteriorPath(folder, evaluation),
       backend,
       threads,
+      gpus,
       signal,
       onProgress: (progress) => listener?.onEvaluationProgress?.(progress),
     });

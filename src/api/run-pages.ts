@@ -12,6 +12,7 @@ import type { RunPages, Table } from '../serve/runs/run-reports.ts';
 import type { ValidationMetrics } from '../train/metrics.ts';
 import { describeRunModel } from './describe-run-model.ts';
 import { reportRun } from './report-run.ts';
+import { validationImages } from './validation-images.ts';
 
 /** @param threads number of threads for evaluations in reports (default: all cores) */
 export function runPages(threads?: number): RunPages {
@@ -26,6 +27,7 @@ export function runPages(threads?: number): RunPages {
       return formatRunPage(`verydeep: ${basename(folder)}`, [hideReportPaths(report)]);
     },
     tables: runTables,
+    validationImages,
     card: async (folder) => {
       const card = await describeRunModel({ run: folder });
       return formatCard({ ...card, recipe: hidePaths(card.recipe) });

@@ -2,12 +2,13 @@
 import { type Communicator, single } from '../comm/communicator.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { medianSide } from '../data/pixels/median-side.ts';
+import { BoxValidator } from '../evaluate/localize/box-validator.ts';
 import { Validator } from '../evaluate/validator.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import { runFolder } from '../runs/run-folder.ts';
 import type { RecordHooks, RunRecord } from '../runs/run-record.ts';
 import type { Metrics, StopReason, ValidationMetrics } from '../train/metrics.ts';
-import { checkSameWeights } from '../train/same-on-all-ranks.ts';
+import { alignWeights, checkSameWeights } from '../train/same-on-all-ranks.ts';
 import {
   modelFacts,
   type SessionStart,
@@ -91,7 +92,10 @@ export async function runTraining(
             averaged: session.recipe['average-from'] !== undefined,
             onNote: (note) => session.listener?.onNote?.(note),
           }),
-          (line) => warn(watch.observe(line)),
+          (line) => {
+            // What guessing achieves is known for classes only.
+            if (!session.network.boxes) warn(watch.observe(line));
+          },
         ),
       });
       const watch = new LearningWatch(session.recipe, session.set.training, trainer.totalIterations);
@@ -112,7 +116,7 @@ export async function runTraining(
       for (const warning of [...set.warnings, ...setWarnings({ ...set, side }, session.recipe)])
         warn(warning);
       const reason = await trainer.run();
-      warn(resultWarning(record.last, set.validation));
+      if (!network.boxes) warn(resultWarning(record.last, set.validation));
       const outcome = { ...outcomeOf(out, reason, trainer.state, record.last, validation), warnings };
       if (outcome.reason !== 'interrupted') await record.writeResult(outcome);
       return outcome;
@@ -129,7 +133,7 @@ function validatorOf(
   { recipe, network, backend, set, communicator, listener }: TrainingSession,
   parameters: Parameters,
 ) {
-  return new Validator({
+  return new (network.boxes ? BoxValidator : Validator)({
     network,
     backend,
     parameters,
@@ -157,8 +161,8 @@ function trainingDataOf({ set, recipe }: TrainingSession, { state }: SessionStar
 }
 
 function hooksOf(
-  { listener, communicator, set }: TrainingSession,
-  validator: Validator,
+  { listener, communicator, set, areAlike }: TrainingSession,
+  validator: Validator | BoxValidator,
   recording: RecordHooks,
   onLine: (line: Metrics) => void,
 ): TrainerHooks {
@@ -176,7 +180,8 @@ function hooksOf(
       })),
     onBest: (...model) => during('saving', () => recording.onBest(...model)),
     onCheckpoint: (...checkpoint) => during('saving', () => recording.onCheckpoint(...checkpoint)),
-    beforeCheckpoint: (parameters, { iteration }) => checkSameWeights(communicator, parameters, iteration),
+    beforeCheckpoint: (parameters, { iteration }) =>
+      (areAlike ? checkSameWeights : alignWeights)(communicator, parameters, iteration),
     onNote: (note) => listener?.onNote?.(note),
     onIteration: (progress) => listener?.onIteration?.(progress),
     onMetrics: async (line) => {
@@ -202,7 +207,8 @@ function outcomeOf(
     seconds,
     best: best && { ...best, model: bestFile },
     last,
-    validation,
+    // Images may have become unreadable since the training began.
+    validation: { ...validation, images: last?.images ?? validation.images },
     lastModel: lastFile,
   };
 }

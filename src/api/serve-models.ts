@@ -11,6 +11,7 @@ import {
   loadModel,
   loadModels,
 } from '../evaluate/inference/load-model.ts';
+import { checkLocalizer } from '../evaluate/localize/open-localizers.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { runFolder } from '../runs/run-folder.ts';
@@ -23,9 +24,11 @@ import { runPages } from './run-pages.ts';
 
 export interface ServeOptions
   extends EngineOptions,
-    Omit<ServerOptions, 'models' | 'pages' | 'page' | 'openModel'> {
+    Omit<ServerOptions, 'models' | 'localizers' | 'pages' | 'page' | 'openModel'> {
   /** Model files; if there are none, the server shows runs only. */
   readonly models: readonly string[];
+  /** Localization models, which add boxes to predictions (default: none). */
+  readonly localizers?: readonly string[];
   /** Port (default 8080); 0 chooses any free port. */
   readonly port?: number;
   /** Folder of the built page (default: dist/web of this project). */
@@ -61,15 +64,18 @@ export async function serveModels(options: ServeOptions): Promise<RunningServer>
     );
   }
   const loaded = options.models.length > 0 ? await loadModels(options.models, options) : [];
+  const localizers: LoadedModel[] = [];
   const free = () => {
-    for (const { parameters } of loaded) parameters.dispose();
+    for (const { parameters } of [...loaded, ...localizers]) parameters.dispose();
   };
   try {
+    for (const path of options.localizers ?? []) localizers.push(await loadLocalizer(path, loaded, options));
     const models = await nameModels(loaded);
     const app = await buildServer({
       ...options,
       host,
       models,
+      localizers: await nameModels(localizers),
       openModel: openModelWith(options, loaded[0]?.backend),
       pages: runPages(options.threads),
       page: options.page ?? join(projectFolder, 'dist', 'web'),
@@ -89,6 +95,25 @@ export async function serveModels(options: ServeOptions): Promise<RunningServer>
   }
 }
 
+/** @throws UserError for a model that does not predict boxes, or none of the models has its classes and crop. */
+async function loadLocalizer(
+  path: string,
+  models: readonly LoadedModel[],
+  { colorProfiles }: ServeOptions,
+): Promise<LoadedModel> {
+  const [first] = models;
+  if (!first)
+    throw new UsageError(`--localizer ${path} adds boxes to classes; name a classification model, too`);
+  const model = await loadModel(first.backend, path, { colorProfiles, allowBoxes: true });
+  try {
+    checkLocalizer(model, first);
+    return model;
+  } catch (error) {
+    model.parameters.dispose();
+    throw error;
+  }
+}
+
 /** Loads models of runs into the backend of the others. */
 function openModelWith(options: ServeOptions, given: Backend | undefined): OpenModel {
   const { backend: name, threads, precision, colorProfiles } = options;
@@ -101,6 +126,7 @@ function openModelWith(options: ServeOptions, given: Backend | undefined): OpenM
       name: freeName(nameOf(path), new Set(taken)),
       checksum: (await modelChecksum(path)).sha256,
       run,
+      file,
       dispose: () => model.parameters.dispose(),
     };
   };
@@ -111,7 +137,7 @@ async function nameModels(loaded: readonly LoadedModel[]): Promise<NamedModel[]>
   const named: NamedModel[] = [];
   for (const { path, ...model } of loaded) {
     const name = freeName(nameOf(path), taken);
-    named.push({ ...model, name, checksum: (await modelChecksum(path)).sha256, run: runOf(path) });
+    named.push({ ...model, name, checksum: (await modelChecksum(path)).sha256, ...originOf(path) });
   }
   return named;
 }
@@ -126,12 +152,10 @@ function nameOf(path: string): string {
   return name === 'best' ? basename(folder) : `${basename(folder)}-${name}`;
 }
 
-/** The run folder of a best model; undefined for other files. */
-function runOf(path: string): string | undefined {
-  const folder = dirname(resolve(path));
-  return basename(path) === basename(runFolder(folder).bestFile) && existsSync(runFolder(folder).recipeFile)
-    ? folder
-    : undefined;
+/** Where a model of a run is; nothing for other files. */
+function originOf(path: string): Pick<NamedModel, 'run' | 'file'> {
+  const run = dirname(resolve(path));
+  return existsSync(runFolder(run).recipeFile) ? { run, file: resolve(path) } : {};
 }
 
 function freeName(wanted: string, taken: Set<string>): string {

@@ -32,7 +32,10 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainOutcome>
   await checkSameRecipe(communicator, options.recipe);
   // Only the first rank's machine may have the model.
   const start = isFirst(options) ? await readStart(options.recipe) : undefined;
-  const recipe = await fromFirst(communicator, withPreparation(options.recipe, start));
+  const { backend, gpus, threads } = options.recipe;
+  const shared = await fromFirst(communicator, withPreparation(options.recipe, start));
+  // Ranks may have GPUs or not.
+  const recipe = { ...shared, backend, gpus, threads };
   if (start && options.recipe.mean === undefined && recipe.mean !== 'dataset') {
     options.listener?.onNote?.(
       `the mean ${recipe.mean} of ${recipe.from} is kept; --mean dataset takes that of the training images`,

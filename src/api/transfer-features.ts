@@ -5,13 +5,16 @@ import { errorInterval } from '../core/guessing.ts';
 import { parameterSpecs } from '../core/layer.ts';
 import { version } from '../core/project.ts';
 import { deviationOf, meanOf } from '../core/statistics.ts';
+import { type BadImage, badImagesError } from '../data/sources/bad-images.ts';
 import { fingerprintImages, packFingerprints } from '../data/sources/image-fingerprints.ts';
+import { selectImages } from '../data/sources/select-images.ts';
 import { combineDescriptors, describeImages, normOf } from '../evaluate/features/descriptors.ts';
 import { layersUpTo } from '../evaluate/features/feature-layers.ts';
 import { type EngineOptions, type LoadedModel, loadModel } from '../evaluate/inference/load-model.ts';
 import { scalesFor } from '../evaluate/protocol/test-scales.ts';
 import { type Fitted, fitClassifier } from '../evaluate/transfer/fit.ts';
 import { descriptorLayer, headTensors, networkWithHead } from '../evaluate/transfer/linear-head.ts';
+import type { LinearKind } from '../evaluate/transfer/linear-problem.ts';
 import { linearScores } from '../evaluate/transfer/linear-svm.ts';
 import {
   bootstrapped,
@@ -41,6 +44,8 @@ export interface TransferOptions extends EngineOptions, SplitOptions {
   readonly scales?: readonly number[];
   /** How the descriptors of several scales become one vector (default `average`). */
   readonly aggregate?: 'average' | 'stack';
+  /** What separates each class from the rest: a linear SVM (default), or logistic regression. */
+  readonly classifier?: LinearKind;
   /** Model file to write (default: none). Needs one model, and scales that are averaged. */
   readonly out?: string;
   /** Images with more pixels are rejected (default 100 million). */
@@ -48,6 +53,8 @@ export interface TransferOptions extends EngineOptions, SplitOptions {
   /** Folder that keeps descriptors between runs (default: the user's cache folder). */
   readonly cacheFolder?: string;
   readonly signal?: AbortSignal;
+  /** Called once with the images that cannot be used, if there are any; they are left out (default: the first is an error). */
+  onBad?(images: readonly BadImage[]): void;
   /** Called with the number of images described, over all models. */
   onProgress?(done: number, total: number): void;
 }
@@ -116,33 +123,50 @@ export async function transferFeatures(options: TransferOptions): Promise<Transf
     const total = loaded.length * all.reduce((sum, { source }) => sum + source.length, 0);
     let done = 0;
     const onImage = () => options.onProgress?.(++done, total);
-    const describe = async ({ source }: TargetedImages) => {
-      const each: Float32Array[][][] = [];
+    const bad = new Map<string, BadImage>();
+    const describe = async ({ source, targets }: TargetedImages): Promise<Described> => {
+      const onBad =
+        options.onBad && ((image: BadImage) => void bad.set(source.imageName(image.index), image));
+      const each: (Float32Array[] | undefined)[][] = [];
       for (const model of loaded) {
         const own = options.layer ?? descriptorLayer(model.facts.network);
-        each.push(await describeImages(source, model, { ...options, layer: own, scales, onImage }));
+        each.push(await describeImages(source, model, { ...options, layer: own, scales, onImage, onBad }));
       }
-      return Array.from({ length: source.length }, (_, n) =>
-        combineDescriptors(
-          each.map((model) => model[n]!),
-          aggregate,
-        ),
+      const good = Uint32Array.from(new Uint32Array(source.length).keys()).filter((n) =>
+        each.every((model) => model[n]),
       );
+      if (good.length === 0) throw badImagesError([...bad.values()], source.length, ` of ${source.location}`);
+      const classes = images.classes.length;
+      return {
+        source: good.length < source.length ? selectImages(source, good) : source,
+        targets: Int8Array.from(
+          { length: good.length * classes },
+          (_, i) => targets[good[Math.floor(i / classes)]! * classes + (i % classes)]!,
+        ),
+        vectors: Array.from(good, (n) =>
+          combineDescriptors(
+            each.map((model) => model[n]!),
+            aggregate,
+          ),
+        ),
+      };
     };
     const splits: TransferFigures[] = [];
     let model: TransferResult['model'];
     for (const [index, { training, test }] of images.pairs.entries()) {
-      const vectors = await describe(training);
-      const testVectors = await describe(test);
+      const own = await describe(training);
+      const tested = await describe(test);
+      const { vectors } = own;
+      const { vectors: testVectors } = tested;
       const classes = images.classes.length;
-      const problem = { vectors: vectors.map(normalized), targets: training.targets, classes };
-      const fitted = fitClassifier(problem, images.isMultiLabel, options.seed ?? 1);
+      const problem = { vectors: vectors.map(normalized), targets: own.targets, classes };
+      const fitted = fitClassifier(problem, images.isMultiLabel, options.seed ?? 1, options.classifier);
       const scores = linearScores(fitted.classifier, testVectors.map(normalized));
       splits.push({
         trainingImages: vectors.length,
         testImages: testVectors.length,
         constant: fitted.constant,
-        ...figuresOf({ scores, targets: test.targets, classes }, images.isMultiLabel),
+        ...figuresOf({ scores, targets: tested.targets, classes }, images.isMultiLabel),
       });
       if (index > 0 || !network) continue;
       const norm = meanOf(vectors.map(normOf));
@@ -155,16 +179,17 @@ export async function transferFeatures(options: TransferOptions): Promise<Transf
         network,
         fitted,
         norm,
-        training,
-        tested: test,
+        training: own,
+        tested,
       });
       const plain = linearScores(
         fitted.classifier,
         testVectors.map((vector) => vector.map((v) => v / norm)),
       );
-      const decided = decisions({ scores: plain, targets: test.targets, classes });
+      const decided = decisions({ scores: plain, targets: tested.targets, classes });
       model = { path: out!, accuracy: images.isMultiLabel ? undefined : shareRight(decided) };
     }
+    if (bad.size > 0) options.onBad?.([...bad.values()]);
     const recalls = splits.flatMap(({ meanClassRecall: recall }) => recall?.value ?? []);
     return {
       ...{ layer, scales, classes: images.classes, split: images.split, splits, model },
@@ -173,6 +198,12 @@ export async function transferFeatures(options: TransferOptions): Promise<Transf
   } finally {
     for (const { parameters } of loaded) parameters.dispose();
   }
+}
+
+/** Images with their descriptors; those that cannot be used are left out. */
+interface Described extends TargetedImages {
+  /** `[N][D]` */
+  readonly vectors: readonly Float32Array[];
 }
 
 function normalized(vector: Float32Array): Float32Array {
@@ -248,7 +279,7 @@ async function writeHead(head: WrittenHead): Promise<void> {
     },
     provenance: {
       createdBy: `verydeep ${version}`,
-      method: `linear SVM (C = ${fitted.constant}) on ${layer} of ${basename(model.path)}`,
+      method: `${options.classifier === 'logistic' ? 'logistic regression' : 'linear SVM'} (C = ${fitted.constant}) on ${layer} of ${basename(model.path)}`,
       data: basename(resolve(options.data)),
     },
   });

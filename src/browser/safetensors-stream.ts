@@ -16,8 +16,13 @@ import { unreadable } from '../weights/weight-errors.ts';
 interface StreamOptions {
   /** Called with the header before the first tensor. An error that it throws stops the reading. */
   onHeader(header: SafetensorsHeader): void;
-  /** Called with each tensor in the order of the file; the next one is read when it has settled. */
-  onTensor(tensor: NamedTensor): Promise<void>;
+  /**
+   * Called with each tensor in the order of the file; the next one is read when it has settled.
+   * @param offset the number of the tensor's values before those of `data`
+   */
+  onTensor(tensor: NamedTensor, offset: number): Promise<void>;
+  /** Most values to pass on at once (default: whole tensors). `data` is reused if they are parts. */
+  readonly most?: number;
   /** Which tensors to take (default: all). The bytes of the others are skipped. */
   readonly select?: (name: string) => boolean;
   readonly onProgress?: (bytesRead: number, bytesTotal: number) => void;
@@ -31,7 +36,7 @@ interface StreamOptions {
 export async function streamSafetensors(
   name: string,
   stream: ReadableStream<Uint8Array>,
-  { onHeader, onTensor, select = () => true, onProgress = () => {} }: StreamOptions,
+  { onHeader, onTensor, most, select = () => true, onProgress = () => {} }: StreamOptions,
 ): Promise<void> {
   const bytes = new ByteReader(name, stream);
   try {
@@ -46,7 +51,7 @@ export async function streamSafetensors(
     for (const entry of parsed.entries) {
       const report = () => onProgress(bytes.done, total);
       if (!select(entry.name)) await bytes.skip(entry.end - entry.start);
-      else await onTensor(await tensorOf(name, entry, bytes, report));
+      else for await (const part of partsOf(name, entry, bytes, report, most)) await onTensor(...part);
     }
     await bytes.expectEnd();
   } catch (error) {
@@ -55,30 +60,67 @@ export async function streamSafetensors(
   }
 }
 
-async function tensorOf(
+async function* partsOf(
   file: string,
   { name, type, shape }: TensorEntry,
   bytes: ByteReader,
   report: () => void,
-): Promise<NamedTensor> {
+  most = Number.POSITIVE_INFINITY,
+): AsyncGenerator<[tensor: NamedTensor, offset: number]> {
   if (!isReadable(type)) throw unreadable(file, JSON.stringify(name), type);
-  const data = new Float32Array(elementCount(shape));
+  const count = elementCount(shape);
+  const memory = new Float32Array(Math.min(count, most));
   const source = { readInto: (_: number, target: Uint8Array) => bytes.fill(target, report) };
-  await streamElements(source, 0, data.length, type, (values, offset) => data.set(values, offset));
-  return { name, shape, data };
+  for (let offset = 0; offset < count || offset === 0; offset += memory.length || 1) {
+    const data = memory.subarray(0, count - offset);
+    await streamElements(source, 0, data.length, type, (values, at) => data.set(values, at));
+    yield [{ name, shape, data }, offset];
+  }
+}
+
+/** What one read of a stream gives; `value` may be missing or empty at the end. */
+interface Piece {
+  readonly done: boolean;
+  readonly value?: Uint8Array<ArrayBuffer> | undefined;
+}
+
+const PIECE_BYTES = 2 ** 18;
+
+/**
+ * Reads into the same memory again and again where the stream can, as those of files and responses do. Otherwise each
+ * piece would be garbage, and a model's bytes might be in memory once more before the browser collects it.
+ */
+function readerOf(stream: ReadableStream<Uint8Array>): {
+  read(): Promise<Piece>;
+  cancel(reason: unknown): Promise<void>;
+} {
+  try {
+    const reader = stream.getReader({ mode: 'byob' });
+    let buffer = new ArrayBuffer(PIECE_BYTES);
+    const read = async () => {
+      const piece = (await reader.read(new Uint8Array(buffer))) as Piece;
+      buffer = piece.value?.buffer ?? new ArrayBuffer(PIECE_BYTES);
+      return piece;
+    };
+    return { read, cancel: (reason) => reader.cancel(reason) };
+  } catch {
+    const reader = stream.getReader();
+    return { read: async () => (await reader.read()) as Piece, cancel: (reason) => reader.cancel(reason) };
+  }
 }
 
 /** Reads exact numbers of bytes from a stream. */
 class ByteReader {
   readonly #name: string;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: ReturnType<typeof readerOf>;
+  /** Valid until the next read. */
   #rest = new Uint8Array(0);
   /** Bytes taken so far. */
   done = 0;
 
   constructor(name: string, stream: ReadableStream<Uint8Array>) {
     this.#name = name;
-    this.#reader = stream.getReader();
+    this.#reader = readerOf(stream);
   }
 
   async fill(target: Uint8Array, onPiece = () => {}): Promise<void> {
@@ -120,7 +162,7 @@ class ByteReader {
     while (this.#rest.length === 0) {
       const { done, value } = await this.#reader.read();
       if (done) return false;
-      this.#rest = value as Uint8Array<ArrayBuffer>;
+      this.#rest = value!;
     }
     return true;
   }

@@ -1,4 +1,4 @@
-/** Trains in a browser: the trainer, recipe and schedule of `vgg train` on the visitor's GPU and images. */
+/** Trains in a browser: the trainer, recipe and schedule of `vgg train` on the visitor's device and images. */
 import { UserError } from '../core/errors.ts';
 import { EventLoopTurn } from '../core/event-loop-turn.ts';
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
@@ -7,8 +7,7 @@ import { Ensemble } from '../evaluate/inference/ensemble.ts';
 import { ImageClassifier } from '../evaluate/inference/image-classifier.ts';
 import { errorRates } from '../evaluate/results/error-rates.ts';
 import { ImageResults, imageResultOf } from '../evaluate/results/image-results.ts';
-import type { Gpu } from '../kernels/webgpu/gpu.ts';
-import type { GpuParameters } from '../kernels/webgpu/gpu-parameters.ts';
+import type { Parameters } from '../kernels/backend.ts';
 import { initializeTensor } from '../net/initialization.ts';
 import type { Metrics, StopReason } from '../train/metrics.ts';
 import type { PartialRecipe, Recipe } from '../train/recipe.ts';
@@ -19,15 +18,18 @@ import type { TrainerState } from '../train/trainer-state.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { BestWeights } from './best-weights.ts';
 import { type LabeledImages, MemoryImages } from './memory-images.ts';
-import { type OpenDevice, openDevice } from './open-device.ts';
+import { type DeviceOptions, type OpenDevice, openDevice } from './open-device.ts';
 import { rescaled } from './pixels.ts';
 import { WebModel } from './web-model.ts';
 import { type ImageSubset, readWebTrainingSet, type WebTrainingSet } from './web-training-set.ts';
 
-/** Keys of a recipe file, except those that name other files or the backend. */
-export type WebRecipe = Omit<PartialRecipe, 'from' | 'from-shallower' | 'from-convention' | 'backend'>;
+/** Keys of a recipe file, except those that name other files or choose what computes. */
+export type WebRecipe = Omit<
+  PartialRecipe,
+  'from' | 'from-shallower' | 'from-convention' | 'backend' | 'threads' | 'precision'
+>;
 
-export interface TrainOptions {
+export interface TrainOptions extends DeviceOptions {
   /** Training images. They are read one after another and kept at the size that training needs. */
   readonly images: LabeledImages;
   /** Validation images of the same classes (default: the part of `images` that the recipe's `holdout` sets aside). */
@@ -46,8 +48,6 @@ export interface TrainOptions {
   readonly onIteration?: (progress: TrainingProgress) => void;
   /** Stops training after the current iteration; the model so far is kept. */
   readonly signal?: AbortSignal;
-  /** An open device, which stays open (default: the visitor's GPU is opened, and closed with the training). */
-  readonly gpu?: Gpu;
 }
 
 export interface TrainingStart {
@@ -59,7 +59,7 @@ export interface TrainingStart {
   readonly validationImages: number;
   /** Planned number of SGD steps. */
   readonly totalIterations: number;
-  /** Human-readable description of the GPU. */
+  /** Human-readable description of what computes: the GPU, or the kernels on the CPU. */
   readonly device: string;
 }
 
@@ -73,7 +73,7 @@ export interface WebTraining {
   readonly model: WebModel;
   /** The model with the lowest validation error; undefined when training ended before its first validation. */
   readonly best?: BestModel;
-  /** Frees the GPU's memory; the models can no longer be used. */
+  /** Frees the models' memory; the models can no longer be used. */
   close(): void;
 }
 
@@ -88,7 +88,7 @@ export interface BestModel {
 
 /**
  * Trains a network from random weights, as `vgg train` does.
- * @throws UserError when there is no GPU or it is lost, the images or the recipe are not usable, or training diverges
+ * @throws UserError when nothing can compute or the device is lost, the images or the recipe are not usable, or training diverges
  * @example
  * const { images } = await (await fetch('/photos.json')).json(); // [{ address, label }]
  * async function* labeled() {
@@ -106,19 +106,11 @@ export interface BestModel {
  * training.close();
  */
 export async function trainModel(options: TrainOptions): Promise<WebTraining> {
-  const recipe = resolveRecipe({ ...options.recipe, backend: 'webgpu' });
-  if (recipe.from !== undefined || recipe['from-shallower'] !== undefined) {
-    throw new UserError(
-      'training in a browser starts from random weights: remove from and from-shallower from the recipe',
-    );
-  }
-  const unread = (['class-weights', 'lr-scale'] as const).find((key) => options.recipe?.[key] !== undefined);
-  if (unread) {
-    throw new UserError(`training in a browser does not support ${unread}: remove it from the recipe`);
-  }
-  const device = await openDevice(options.gpu);
-  let parameters: GpuParameters | undefined;
+  checkRecipe({ ...options.recipe });
+  const device = await openDevice(options);
+  let parameters: Parameters | undefined;
   try {
+    const recipe = resolveRecipe({ ...options.recipe, backend: device.name });
     const set = await readWebTrainingSet(options.images, options.validation, recipe);
     const facts = factsOf(options, recipe, set);
     parameters = device.backend.createParameters(facts.network.parameters, { training: true });
@@ -129,6 +121,30 @@ export async function trainModel(options: TrainOptions): Promise<WebTraining> {
     throw error;
   }
 }
+
+/** @throws UserError for a recipe that is invalid, or that training in a browser would ignore */
+function checkRecipe(given: PartialRecipe): void {
+  const { from, 'from-shallower': shallower, task } = resolveRecipe({ ...given, backend: 'webgpu' });
+  if (task === 'localize') {
+    throw new UserError('training in a browser has images without boxes: remove task from the recipe');
+  }
+  if (from !== undefined || shallower !== undefined) {
+    throw new UserError(
+      'training in a browser starts from random weights: remove from and from-shallower from the recipe',
+    );
+  }
+  const unread = (['class-weights', 'lr-scale', 'threads', 'precision'] as const).find(
+    (key) => given[key] !== undefined,
+  );
+  if (!unread) return;
+  const remedy = unread in DEVICE_REMEDIES ? `, and ${DEVICE_REMEDIES[unread]!}` : '';
+  throw new UserError(`training in a browser does not support ${unread}: remove it from the recipe${remedy}`);
+}
+
+const DEVICE_REMEDIES: Readonly<Record<string, string>> = {
+  threads: "give trainModel threads with backend: 'wasm'",
+  precision: 'give trainModel a gpu that was opened with this precision',
+};
 
 function factsOf(
   options: TrainOptions,
@@ -158,7 +174,7 @@ interface PreparedTraining {
   readonly device: OpenDevice;
   readonly set: WebTrainingSet;
   readonly facts: ModelFacts;
-  readonly parameters: GpuParameters;
+  readonly parameters: Parameters;
 }
 
 async function train(prepared: PreparedTraining): Promise<WebTraining> {
@@ -218,19 +234,19 @@ async function train(prepared: PreparedTraining): Promise<WebTraining> {
 }
 
 function modelsOf(
-  { device: { backend, release }, facts, parameters }: PreparedTraining,
+  { device, facts, parameters }: PreparedTraining,
   { kept }: BestWeights,
   validated: TrainerState['best'],
 ): Pick<WebTraining, 'model' | 'best' | 'close'> {
-  const model = new WebModel({ backend, facts, parameters, name: 'the last model' });
+  const model = new WebModel({ device, facts, parameters, name: 'the last model' });
   const best =
     kept && validated
-      ? { model: new WebModel({ backend, facts, parameters: kept, name: 'the best model' }), ...validated }
+      ? { model: new WebModel({ device, facts, parameters: kept, name: 'the best model' }), ...validated }
       : undefined;
   const close = () => {
     model.close();
     best?.model.close();
-    release();
+    device.release();
   };
   return { model, best, close };
 }

@@ -3,6 +3,9 @@ import type { UserError } from '../core/errors.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
 import { Ensemble } from '../evaluate/inference/ensemble.ts';
 import { ImageClassifier } from '../evaluate/inference/image-classifier.ts';
+import type { ClassMap } from '../evaluate/protocol/class-map.ts';
+import { gradCamOf } from '../evaluate/protocol/grad-cam.ts';
+import { occlusionMapOf } from '../evaluate/protocol/occlusion-map.ts';
 import {
   type CropScores,
   cropScoresOf,
@@ -15,10 +18,10 @@ import {
 import { flipsByDefault, type Protocol } from '../evaluate/protocol/protocol.ts';
 import { topClasses } from '../evaluate/protocol/softmax.ts';
 import { type RequestedScales, resolveScales } from '../evaluate/protocol/test-scales.ts';
-import type { Parameters } from '../kernels/backend.ts';
-import type { WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
+import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { deferredTensors, modelPieces } from '../weights/model/model.ts';
+import type { OpenDevice, WebBackendName } from './open-device.ts';
 import { pixelsOf, rescaled, type WebImage } from './pixels.ts';
 
 export interface PredictOptions {
@@ -39,12 +42,10 @@ export interface Prediction {
   readonly posteriors: Float32Array;
 }
 
-/** Most memory for a batch's activations; a visitor's GPU also draws other pages. */
-const BATCH_BYTES = 256 * 2 ** 20;
 const BATCH = 16;
 
 export interface WebModelParts {
-  readonly backend: WebGpuBackend;
+  readonly device: OpenDevice;
   readonly facts: ModelFacts;
   readonly parameters: Parameters;
   /** The model's name in error messages. */
@@ -53,43 +54,50 @@ export interface WebModelParts {
   readonly onClose?: () => void;
 }
 
-/** A model on the visitor's GPU, from `openModel` or `trainModel`. Call `close` to free its memory. */
+/** A model on the visitor's GPU or CPU, from `openModel` or `trainModel`. Call `close` to free its memory. */
 export class WebModel {
   /** The network, classes, labels, mean color, and provenance. */
   readonly facts: ModelFacts;
-  /** Human-readable description of the GPU. */
+  /** Human-readable description of what computes: the GPU, or the kernels on the CPU. */
   readonly device: string;
-  /** Resolves when the GPU is lost, which may happen at any time in a browser; the model then no longer works. */
+  /** Whether the model runs on the visitor's GPU (`webgpu`) or CPU (`wasm`). */
+  readonly backend: WebBackendName;
+  /**
+   * Resolves when the GPU is lost, which may happen at any time in a browser, or the CPU's worker ends; the model then no
+   * longer works.
+   */
   readonly lost: Promise<UserError>;
   readonly #name: string;
+  readonly #backend: Backend;
   readonly #parameters: Parameters;
   readonly #classifier: ImageClassifier;
   readonly #onClose: () => void;
 
   /** @hidden The model owns `parameters`, and disposes of them when it is closed. */
-  constructor({ backend, facts, parameters, name, onClose = () => {} }: WebModelParts) {
+  constructor({ device, facts, parameters, name, onClose = () => {} }: WebModelParts) {
     const { network, meanRgb } = facts;
-    const { gpu } = backend;
     this.facts = facts;
-    this.device = backend.description;
-    this.lost = gpu.device.lost.then(() => gpu.lossError());
+    this.device = device.backend.description;
+    this.backend = device.name;
+    this.lost = device.lost;
     this.#name = name;
+    this.#backend = device.backend;
     this.#parameters = parameters;
     this.#onClose = onClose;
     this.#classifier = new ImageClassifier({
-      backend,
+      backend: device.backend,
       network,
       parameters,
       meanRgb,
       publishedTest: facts.publishedTest,
       batch: BATCH,
-      batchBytes: Math.min(BATCH_BYTES, gpu.limits.bindingBytes),
+      ...device.limits,
     });
   }
 
   /**
    * Classifies an image.
-   * @throws UserError when a scale does not fit the network, or the GPU is lost
+   * @throws UserError when a scale does not fit the network, or the device is lost
    * @example
    * const { top } = await model.predict(await createImageBitmap(file), { protocol: 'center', top: 3 });
    * for (const { label, probability } of top) console.log(label, probability);
@@ -114,7 +122,7 @@ export class WebModel {
    * Computes maps of class probabilities over an image, by dense evaluation.
    * @param wanted class indices, or a number of most probable classes (default: 5)
    * @param scale smaller side Q in pixels (default: the one that matches the training scale)
-   * @throws UserError when the scale does not fit the network, or the GPU is lost
+   * @throws UserError when the scale does not fit the network, or the device is lost
    * @example
    * const { rows, columns, classes } = await model.scoreMap(canvas, 1, 384);
    * const { label, map } = classes[0];
@@ -129,7 +137,7 @@ export class WebModel {
   /**
    * Predicts from each crop of the 5×5 grid alone; each prediction is followed by that of the crop's mirror image.
    * @param scale smaller side Q in pixels (default: the one that matches the training scale)
-   * @throws UserError when the scale does not fit the network, or the GPU is lost
+   * @throws UserError when the scale does not fit the network, or the device is lost
    * @example
    * const { crops } = await model.crops(canvas);
    * console.log(crops[0].x, crops[0].y, crops[0].top[0].label);
@@ -141,8 +149,40 @@ export class WebModel {
   }
 
   /**
+   * Shows which parts of an image speak for a class, by Grad-CAM on the last convolution.
+   * @param index class index (default: the most probable class)
+   * @param scale smaller side Q in pixels (default: the one that matches the training scale)
+   * @throws UserError when the scale does not fit the network, or the GPU is lost
+   * @example
+   * const { class: shown, rows, columns, map } = await model.gradCam(canvas);
+   * console.log(shown.label, rows, columns, Math.max(...map)); // map: rows × columns
+   */
+  async gradCam(image: WebImage, index?: number, scale?: number): Promise<ClassMap> {
+    const model = { backend: this.#backend, parameters: this.#parameters, facts: this.facts };
+    return gradCamOf(model, this.#scaled(image, 'dense', scale), index);
+  }
+
+  /**
+   * Shows how the probability of a class changes when a square of the mean color hides one part of the image after
+   * another (Zeiler & Fergus, 2014).
+   * @param index class index (default: the most probable class)
+   * @param scale smaller side Q in pixels (default: the one that matches the training scale)
+   * @throws UserError when the scale does not fit the network, or the GPU is lost
+   * @example
+   * const { class: shown, map } = await model.occlusionMap(canvas);
+   * console.log(shown.probability - Math.min(...map)); // the largest drop
+   */
+  async occlusionMap(image: WebImage, index?: number, scale?: number): Promise<ClassMap> {
+    return occlusionMapOf(
+      { classifier: this.#classifier, facts: this.facts },
+      this.#scaled(image, 'dense', scale),
+      { class: index },
+    );
+  }
+
+  /**
    * Returns the model as a file for `openModel` and the command line.
-   * @throws UserError when the GPU is lost
+   * @throws UserError when the device is lost
    * @example
    * const link = Object.assign(document.createElement('a'), {
    *   href: URL.createObjectURL(await model.file()),
@@ -159,7 +199,7 @@ export class WebModel {
     return new Blob(parts, { type: 'application/octet-stream' });
   }
 
-  /** Frees the GPU's memory; the model can no longer be used. */
+  /** Frees the model's memory; the model can no longer be used. */
   close(): void {
     this.#classifier.close();
     this.#parameters.dispose();

@@ -1,9 +1,11 @@
 import { CommanderError } from 'commander';
 import { messageOf, printable, systemErrorCode, UserError } from '../core/errors.ts';
 import { readingError, writingError } from '../core/files.ts';
+import { watchProgress } from '../core/progress-channel.ts';
 import { paint } from './color.ts';
 import { log } from './output.ts';
 import { buildProgram } from './program.ts';
+import { ProgressBars } from './progress.ts';
 
 const WRONG_USAGE = 2;
 
@@ -55,6 +57,12 @@ function ignoreClosedPipe(error: unknown): void {
 process.stdout.on('error', ignoreClosedPipe);
 process.stderr.on('error', ignoreClosedPipe);
 process.on('uncaughtException', (error) => process.exit(report(error)));
+
+const bars = new ProgressBars();
+watchProgress(({ label, done, total }) => {
+  bars.show(label, done, total);
+  if (done === total) bars.stop();
+});
 
 try {
   const program = await buildProgram(process.argv.slice(2));

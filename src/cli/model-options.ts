@@ -3,7 +3,7 @@ import { protocols } from '../evaluate/protocol/protocol.ts';
 import { choice, flag, option, repeatable, required } from './command.ts';
 import { formatOptions } from './format-options.ts';
 import { MODEL_NAMES } from './model-downloads.ts';
-import { backend, colorProfiles, json, maxPixels, precision, testScales, threads } from './options.ts';
+import { backend, colorProfiles, gpus, json, maxPixels, precision, testScales, threads } from './options.ts';
 
 const PROTOCOL_HELP =
   'center: the center crop; dense: the whole image, class scores averaged over positions; ' +
@@ -16,9 +16,18 @@ export const inferenceOptions = {
   threads,
   backend,
   precision,
+  gpus,
   json,
   ...formatOptions,
 };
+
+/** Localization models beside classification models. */
+export const localizer = repeatable(
+  option(
+    '<model>',
+    'localization model that adds a box to each class, at its training scale; repeat it to unite the boxes of several',
+  ),
+);
 
 export const modelOptions = {
   model: required(

@@ -85,6 +85,11 @@ export const precision = choice(
   precisions[0],
 );
 
+export const gpus = option(
+  '<which>',
+  'GPUs that share the work (--backend webgpu): all, how many (4), their numbers (0,2, or device=1 for one) or part of a name (default: one)',
+);
+
 /** Names of configurations in upper or lower case. */
 export const inAnyCase = (text: string): string =>
   configurationNames.find((name) => name.toLowerCase() === text.toLowerCase()) ?? text;

@@ -52,7 +52,8 @@ export function warn(warning: string): void {
 
 /** Prints a message even on a silenced rank. */
 export function logAnyway(text: string): void {
-  const { columns = Number.POSITIVE_INFINITY } = process.stderr;
+  // Some terminals do not know their width and say 0.
+  const columns = process.stderr.columns || Number.POSITIVE_INFINITY;
   withoutBar(() => process.stderr.write(`${fitMessage(text, columns)}\n`));
 }
 

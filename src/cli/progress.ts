@@ -157,6 +157,7 @@ export class ProgressBars {
   stop(): void {
     this.#bar?.stop();
     this.#bar = undefined;
+    this.#label = undefined;
   }
 }
 

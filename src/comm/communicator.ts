@@ -9,6 +9,8 @@ export interface Communicator extends Team {
   readonly description: string;
   /** Ranks on this machine. */
   readonly localSize: number;
+  /** The lowest rank on this machine. */
+  readonly firstHere: number;
   /** Display name of a rank: `rank 3 on node7 (process 4711)`. */
   nameOf(rank: number): string;
   /**
@@ -36,6 +38,7 @@ export const single: Communicator = {
   ...alone,
   description: 'one process',
   localSize: 1,
+  firstHere: 0,
   nameOf: () => `process ${globalThis.process?.pid}`,
   allReduceSum: async () => {},
   broadcast: async () => {},

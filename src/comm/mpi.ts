@@ -65,6 +65,7 @@ class MpiCommunicator implements Communicator {
   readonly rank: number;
   readonly size: number;
   readonly localSize: number;
+  readonly firstHere: number;
   readonly description: string;
   readonly #addon: MpiAddon;
   readonly #facts: MpiFacts;
@@ -75,6 +76,7 @@ class MpiCommunicator implements Communicator {
     this.rank = facts.rank;
     this.size = facts.size;
     this.localSize = facts.localSize;
+    this.firstHere = facts.hosts.indexOf(facts.hosts[facts.rank]!);
     this.description = shortVersion(facts.library);
   }
 

@@ -125,7 +125,10 @@ function checkedUrl(text: string, { allowUnencrypted = false }: HttpOptions): UR
     (url.protocol === 'http:' && (allowUnencrypted || isLoopback(url.hostname)))
   )
     return url;
-  throw new HttpError(`${url.origin} is not encrypted; use an address that starts with https://`, false);
+  throw new HttpError(
+    `${url.host === '' ? url.protocol : url.origin} is not encrypted; use an address that starts with https://`,
+    false,
+  );
 }
 
 /** Through the proxy of the environment, and straight to this machine, which no proxy can reach. */

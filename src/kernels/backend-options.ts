@@ -16,6 +16,13 @@ export interface BackendOptions {
   readonly threads?: number;
   /** Default: `fp32`. */
   readonly precision?: Precision;
+  /**
+   * The GPUs of the backend `webgpu`: `all`, a number of GPUs (`4`), their numbers (`0,2`, or `device=1` for one), or part
+   * of a name. Several share each batch. Default: the fastest one.
+   */
+  readonly gpus?: string;
+  /** This process among those on this machine that share its GPUs. Default: it is alone. */
+  readonly localRank?: { readonly rank: number; readonly size: number };
 }
 
 /** The name of `native` before version 0.2.0. */

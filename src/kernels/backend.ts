@@ -25,6 +25,10 @@ export interface Backend {
   readonly description: string;
   /** Number of compute threads. */
   readonly threads: number;
+  /** Number of GPUs that share each batch (default: 1). */
+  readonly devices?: number;
+  /** The largest tensor that fits in a device's buffer, in bytes (default: no limit). */
+  readonly largestTensor?: number;
   /** What the backend can measure. */
   readonly instruments: Instruments;
 
@@ -47,7 +51,7 @@ export interface Backend {
 
   /**
    * Predicts the memory of a program without compiling it: `total` equals the `memoryBytes` of the program that
-   * `compile` or `compileTraining` would return. Only the backend `native` has this method.
+   * `compile` or `compileTraining` would return. Only the backends `native` and `wasm` have this method.
    *
    * @example
    * const plan = await backend.planMemory?.({ layers, inputShape: [32, 3, 224, 224], training: true });
@@ -111,6 +115,12 @@ export interface Parameters {
   /** Overwrites one tensor. @throws RangeError for an unknown name, or data of another length. */
   write(field: ParameterField, name: string, data: Float32Array): Promise<void>;
   /**
+   * Overwrites values of a tensor from an offset on, so that the rest need not be in memory. Only WebAssembly has this
+   * method.
+   * @throws RangeError for an unknown name, or data that reach beyond the tensor.
+   */
+  writePart?(name: string, data: Float32Array, offset: number): Promise<void>;
+  /**
    * Takes one SGD step in Caffe's form with the accumulated gradients, each tensor at its own factor of the learning rate,
    * then sets them to zero.
    */
@@ -118,9 +128,12 @@ export interface Parameters {
   zeroGradients(): Promise<void>;
   /**
    * Returns the block of all gradients, those of `trained`, itself, not a copy, so that ranks can add up their gradients
-   * in place. The caller must ensure that the backend does not use it at the same time.
+   * in place. The caller must ensure that the backend does not use it at the same time. With a `gradientTransfer`, the
+   * block holds only what that fetched.
    */
   gradientBlock(): Float32Array;
+  /** Present where the gradients are not in this process's memory. */
+  readonly gradientTransfer?: GradientTransfer;
   /**
    * Returns a tensor's values themselves, not a copy, so that a model can be read straight into them before any
    * program is compiled. Undefined where the values are not in this process's memory.
@@ -129,6 +142,25 @@ export interface Parameters {
   place(name: string): Float32Array | undefined;
   /** Frees the memory. Dispose of programs over these parameters first. */
   dispose(): void;
+}
+
+/** Moves gradients between devices and the block in this process's memory (`gradientBlock`). */
+export interface GradientTransfer {
+  /**
+   * Number of devices whose gradients add up to the batch's. With several, even a single process should exchange
+   * gradients while the backward pass runs; otherwise `update` does it.
+   */
+  readonly devices: number;
+  /**
+   * Fills values `[begin, end)` of the block with the sum over the devices, added in their order.
+   * @param bf16 rounds each device's term to bf16, which halves the bytes
+   */
+  fetch(begin: number, end: number, bf16: boolean): Promise<void>;
+  /**
+   * Replaces the gradients of every device by values `[begin, end)` of the block.
+   * @param bf16 rounds them to bf16
+   */
+  store(begin: number, end: number, bf16: boolean): Promise<void>;
 }
 
 /** v ← momentum · v − learningRate · (g + decay · w), then w ← w + v; decay is biasDecay for biases. */
@@ -182,11 +214,16 @@ export interface LabeledInput extends TrainingInput {
   readonly weights?: Float32Array;
   /** Share ε of the label's probability that is spread evenly over all classes, from 0 to below 1 (default: 0). */
   readonly labelSmoothing?: number;
+  /**
+   * `[n, k]`: with targets, the loss is the Euclidean one (appendix A): half the sum of (output label · k + j − target j)²
+   * over j < k, times the weight. The outputs of other labels have no gradient; labels are below outputs / k.
+   */
+  readonly targets?: Float32Array;
 }
 
 /** The results of `accumulate`. */
 export interface LossOutcome {
-  /** `[n]`: the soft-max cross-entropy of each image with its smoothed label, in nats, times its weight. */
+  /** `[n]`: the soft-max cross-entropy of each image with its smoothed label, in nats, or its Euclidean loss; times its weight. */
   readonly losses: Float32Array;
   /** `[n, classes]` */
   readonly logits: Float32Array;
@@ -195,16 +232,17 @@ export interface LossOutcome {
 /** A chain of layers compiled for training at one input shape. */
 export interface TrainingProgram extends CompiledProgram {
   /**
-   * Runs forward in training mode, computes the soft-max cross-entropy, and runs backward. Adds gradientScale · ∂(Σ
+   * Runs forward in training mode, computes the soft-max cross-entropy or Euclidean loss, and runs backward. Adds gradientScale · ∂(Σ
    * losses)/∂w to the parameters' gradients. With gradientScale 1/batch, the micro-batches of a batch add up to the
    * gradient of its mean loss. The chain's output must be `[N, classes, 1, 1]`.
    * @param onGradients called during the backward pass by backends that support it, and before the promise settles:
-   *   the gradients of the tensor with this number (in the order of the specs) and of all later ones are final
+   *   the gradients of the tensor with this number (in the order of the specs) and of all later ones are final. If it
+   *   returns a promise, a GPU continues with the layers below once that has settled.
    */
   accumulate(
     batch: LabeledInput,
     gradientScale: number,
-    onGradients?: (tensor: number) => void,
+    onGradients?: (tensor: number) => unknown,
   ): Promise<LossOutcome>;
   /**
    * Runs forward in training mode, then backward from a given gradient. Adds to the parameters' gradients.

@@ -8,7 +8,7 @@ import {
   type Precision,
   presentBackendName,
 } from './backend-options.ts';
-import { createNativeBackend } from './native/open-native.ts';
+import { noteFallback, openKernels } from './open-kernels.ts';
 import { createReferenceBackend } from './reference/reference-backend.ts';
 
 /** The backend that supports each precision below float32. */
@@ -24,12 +24,13 @@ const PRECISION_OF = { bf16: 'native', f16: 'webgpu' } as const satisfies Partia
  * const backend = await openBackend('webgpu', { precision: 'f16' });
  *
  * @throws UsageError for an unknown name, or an option that the backend does not support.
- * @throws UserError, naming what to install, when the native addon, a library that it needs, or a GPU is missing.
+ * @throws UserError, naming what to install, when kernels or a GPU are missing.
  */
 export async function openBackend(
   name: BackendName | FormerBackendName = 'native',
   options: BackendOptions = {},
 ): Promise<Backend> {
+  checkGpus(name, options);
   if (name !== 'webgpu' && name !== 'wasm') return createBackend(name, options);
   const precision = precisionFor(name, options);
   if (name === 'wasm') {
@@ -37,20 +38,32 @@ export async function openBackend(
     return openWasmBackend(options);
   }
   // Imported only here, as this loads the GPU driver.
-  const { openNodeGpu } = await import('./webgpu/node-gpu.ts');
+  const { openNodeGpu, openNodeGpus } = await import('./webgpu/node-gpu.ts');
   const { createWebGpuBackend } = await import('./webgpu/webgpu-backend.ts');
-  return createWebGpuBackend(await openNodeGpu(precision === 'f16' ? 'f16' : 'fp32'));
+  const format = precision === 'f16' ? 'f16' : 'fp32';
+  const { gpus: asked, localRank: rank } = options;
+  const isPlain = asked === undefined && (rank?.size ?? 1) === 1;
+  if (isPlain) return createWebGpuBackend(await openNodeGpu(format));
+  // Without `gpus`, each process on this machine has one.
+  const opened = await openNodeGpus(format, { gpus: asked, rank });
+  const gpus = asked === undefined ? opened.slice(0, 1) : opened;
+  const [first, ...others] = await Promise.all(gpus.map(createWebGpuBackend));
+  if (others.length === 0) return first!;
+  const { GpuGroup } = await import('./webgpu/gpu-group.ts');
+  return new GpuGroup([first!, ...others]);
 }
 
 /**
  * Creates a backend that runs on the CPU: `native`, or `reference`, which is slow and specifies the others.
+ *
+ * Where the native addon does not load, `native` is WebAssembly, and a note on stderr says so.
  *
  * @param name default: `native`
  * @example
  * const backend = createBackend('native', { threads: 4 });
  *
  * @throws UsageError for an unknown name, or an option that the backend does not support.
- * @throws UserError, naming what to install, when the native addon or a library that it needs is missing.
+ * @throws UserError, naming what to install, when neither the native addon nor WebAssembly loads.
  */
 export function createBackend(
   name: Exclude<BackendName, 'webgpu' | 'wasm'> | FormerBackendName = 'native',
@@ -60,7 +73,9 @@ export function createBackend(
   switch (present) {
     case 'native': {
       const precision = precisionFor(present, options) === 'bf16' ? 'bf16' : 'fp32';
-      return createNativeBackend({ ...options, precision });
+      const kernels = openKernels({ ...options, precision });
+      noteFallback(kernels);
+      return kernels.backend;
     }
     case 'reference':
       precisionFor(present, options);
@@ -68,6 +83,11 @@ export function createBackend(
     default:
       throw new UsageError(`unknown backend "${name}": choose one of ${backendNames.join(', ')}`);
   }
+}
+
+function checkGpus(name: string, { gpus }: BackendOptions): void {
+  if (gpus === undefined || name === 'webgpu') return;
+  throw new UsageError(`gpus works only with the backend webgpu, not with ${name}: choose it or omit gpus`);
 }
 
 /** @throws UsageError when the backend does not support the precision. */

@@ -143,6 +143,18 @@ export function checkTensorData(operation: string, { name, shape }: ParameterSpe
   check(data.length === count, operation, fault);
 }
 
+/** Checks that data from an offset on lie within a tensor. */
+export function checkPart(
+  operation: string,
+  { name, shape }: ParameterSpec,
+  data: Float32Array,
+  offset: number,
+): void {
+  const count = elementCount(shape);
+  const fault = `${name} ${formatShape(shape)} has ${count} values, not ${data.length} from ${offset} on`;
+  check(Number.isInteger(offset) && offset >= 0 && offset + data.length <= count, operation, fault);
+}
+
 /** The shapes of a program's full batch. */
 interface Shapes {
   readonly inputShape: Shape4;
@@ -194,13 +206,19 @@ export function checkAccumulate(
     operation,
     `the loss needs one vector of scores per image, but the chain computes a map of ${height}×${width}; use crops of the network's crop size`,
   );
-  const { labels } = batch;
+  const { labels, targets } = batch;
   check(labels.length === images, operation, `${images} images need ${images} labels, not ${labels.length}`);
-  const image = labels.findIndex((label) => label < 0 || label >= classes);
+  const count = (targets?.length ?? images) / images;
+  check(
+    isCount(count),
+    operation,
+    `${images} images need as many targets each, from 1 up, not ${targets?.length} in all`,
+  );
+  const image = labels.findIndex((label) => label < 0 || (label + 1) * count > classes);
   check(
     image < 0,
     operation,
-    `image ${image} of the batch has label ${labels[image]}, but labels are from 0 to ${classes - 1}; compare the data's classes with the network's`,
+    `image ${image} of the batch has label ${labels[image]}, but labels are from 0 to ${Math.floor(classes / count) - 1}; compare the data's classes with the network's`,
   );
   checkFinite(operation, { gradientScale });
   const { weights, labelSmoothing = 0 } = batch;
@@ -208,6 +226,7 @@ export function checkAccumulate(
   check(words === images, operation, `${images} images need ${images} weights, not ${words}`);
   const isShare = labelSmoothing >= 0 && labelSmoothing < 1;
   check(isShare, operation, `the label smoothing must be from 0 to below 1, not ${labelSmoothing}`);
+  check(!targets || labelSmoothing === 0, operation, 'label smoothing does not apply to a Euclidean loss');
   return images;
 }
 

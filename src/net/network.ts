@@ -1,3 +1,4 @@
+import { outputsFor, type Regression } from '../core/boxes.ts';
 import { UsageError } from '../core/errors.ts';
 import {
   type ConvolutionLayer,
@@ -44,9 +45,12 @@ export interface NetworkOptions {
   readonly hidden?: readonly number[];
   /** Pooling before the fully connected layers, beyond the paper (default: none). */
   readonly headPool?: HeadPool;
+  /** Boxes that the last layer gives instead of class scores (appendix A; default: none). */
+  readonly boxes?: Regression;
 }
 
-type CompleteOptions = Required<Omit<NetworkOptions, 'headPool'>> & Pick<NetworkOptions, 'headPool'>;
+type CompleteOptions = Required<Omit<NetworkOptions, 'headPool' | 'boxes'>> &
+  Pick<NetworkOptions, 'headPool' | 'boxes'>;
 
 /** A network of Table 1 as a sequence of layers. */
 export interface Network extends CompleteOptions {
@@ -86,7 +90,10 @@ export function buildNetwork(options: NetworkOptions): Network {
   checkOptions(complete);
   const features = featureLayers(complete);
   const last = features.findLast((layer) => layer.kind === 'convolution')!.outChannels;
-  const layers = [...features, ...classifierLayers(complete, last, complete.crop / STRIDE)];
+  const layers = [
+    ...features,
+    ...classifierLayers({ ...complete, classes: outputsOf(complete) }, last, complete.crop / STRIDE),
+  ];
   return {
     ...complete,
     layers,
@@ -109,6 +116,11 @@ export function parameterCount(network: Network): number {
   return valuesIn(network.parameters);
 }
 
+/** Number of values that the last layer gives for a crop: class scores, or four for each box. */
+export function outputsOf({ classes, boxes }: Pick<Network, 'classes' | 'boxes'>): number {
+  return outputsFor(classes, boxes);
+}
+
 /** The fully connected layers (`fc6`, …), in order. The last one's outputs are the class scores. */
 export function fullyConnectedLayers(network: Network): ConvolutionLayer[] {
   return network.layers.filter(
@@ -121,16 +133,18 @@ export function hasUsualHead({ hidden, headPool, width }: Network): boolean {
   return headPool === undefined && hidden.join() === usualHidden(width).join();
 }
 
-/** `global average pooling, FC-256, FC-10`; undefined for the classifier of Table 1, or none. */
+/** `global average pooling, FC-256, FC-10`, or `FC-4096, FC-4096, FC-4 (one box)`; undefined for the classifier of Table 1, or none. */
 export function describeHead(network: Network): string | undefined {
-  const { headPool, hidden, classes } = network;
-  if (hasUsualHead(network) || hasFeaturesOnly(network)) return undefined;
+  const { headPool, hidden } = network;
+  if ((hasUsualHead(network) && !network.boxes) || hasFeaturesOnly(network)) return undefined;
   const pooling = !headPool
     ? []
     : headPool.side === 1
       ? [`global ${headPool.method} pooling`]
       : [`average pooling to ${headPool.side}×${headPool.side}`];
-  return [...pooling, ...[...hidden, classes].map((units) => `FC-${units}`)].join(', ');
+  const boxes = { single: ' (one box)', 'per-class': ' (one box per class)' };
+  const suffix = network.boxes ? boxes[network.boxes] : '';
+  return [...pooling, ...[...hidden, outputsOf(network)].map((units) => `FC-${units}`)].join(', ') + suffix;
 }
 
 /** The convolutional layers before the fully connected ones (`conv1_1`, `conv1_2`, …), in order. */
@@ -147,6 +161,7 @@ export function featuresOnly(network: Network): Network {
   return {
     ...network,
     classes: 0,
+    boxes: undefined,
     layers,
     parameters: parameterSpecs(layers),
     weightLayers: layers.filter(({ kind }) => kind === 'convolution').length,

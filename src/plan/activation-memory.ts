@@ -32,14 +32,35 @@ export function largestLayerBytes(layers: readonly Layer[], inputShape: Shape4):
   return FLOAT_BYTES * sizes.slice(1).reduce((most, size, index) => Math.max(most, size + sizes[index]!), 0);
 }
 
-/** Memory for a micro-batch's activations and gradients. Fixed, so that results do not depend on the machine. */
+/** Memory for a micro-batch's activations and gradients on each device. Fixed, so that results do not depend on the machine. */
 const MICRO_BATCH_BYTES = 4 * 2 ** 30;
 
-/** The whole batch if it fits in the memory for a micro-batch, otherwise the largest power of two that does. */
-export function defaultMicroBatch(network: Network, batch: number): number {
-  const fitting = Math.max(
-    1,
-    Math.floor(MICRO_BATCH_BYTES / (activationBytes(network) + gradientBytes(network))),
+/** The devices that share a micro-batch, as a backend describes them. */
+export interface Devices {
+  /** Their number (default: 1). */
+  readonly devices?: number;
+  /** The largest tensor that one of them can hold, in bytes (default: no limit). */
+  readonly largestTensor?: number;
+}
+
+/**
+ * The whole batch if it fits in the memory for a micro-batch and no layer is too large for a device's buffer, otherwise
+ * the largest power of two for each device that does.
+ */
+export function defaultMicroBatch(
+  network: Network,
+  batch: number,
+  { devices = 1, largestTensor = Number.POSITIVE_INFINITY }: Devices = {},
+): number {
+  const inMemory = MICRO_BATCH_BYTES / (activationBytes(network) + gradientBytes(network));
+  const fitting = Math.max(1, Math.floor(Math.min(inMemory, largestTensor / largestOutputBytes(network))));
+  return devices * fitting >= batch ? batch : devices * 2 ** Math.floor(Math.log2(fitting));
+}
+
+/** Bytes of one image's largest layer, whose channels a GPU pads to vectors of four. */
+function largestOutputBytes(network: Network): number {
+  const sizes = trainedShapes(network).map(
+    ([, channels, height, width]) => Math.ceil(channels / 4) * height * width,
   );
-  return fitting >= batch ? batch : 2 ** Math.floor(Math.log2(fitting));
+  return 4 * FLOAT_BYTES * Math.max(...sizes);
 }

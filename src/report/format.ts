@@ -70,6 +70,8 @@ interface Errors {
   readonly top1Error: number;
   readonly top5Error?: number;
   readonly meanClassError?: number;
+  /** Mean intersection over union of boxes. */
+  readonly meanOverlap?: number;
 }
 
 /** What errors were measured on. */
@@ -78,6 +80,8 @@ export interface ErrorContext {
   readonly images: number;
   /** Error of always naming the commonest class, a fraction (default: all classes are equally frequent). */
   readonly guessing?: number;
+  /** Whether the errors are of boxes for known classes, not of classes (default false). */
+  readonly areBoxes?: boolean;
   /** Whether to add the mean class error (default false). */
   readonly unbalanced?: boolean;
 }
@@ -103,9 +107,14 @@ export function formatInterval(error: number, images: number): string | undefine
  * @param context default: many images of many classes
  */
 export function formatErrors(
-  { top1Error, top5Error, meanClassError }: Errors,
+  { top1Error, top5Error, meanClassError, meanOverlap }: Errors,
   context?: ErrorContext,
 ): string {
+  if (context?.areBoxes) {
+    const between = formatInterval(top1Error, context.images);
+    const overlap = meanOverlap === undefined ? '' : `, mean overlap ${meanOverlap.toFixed(3)}`;
+    return `box error ${formatPercent(top1Error)} %${between ? ` (95 %: ${between})` : ''}${overlap}`;
+  }
   const { images = MANY_IMAGES, classes = 1000, guessing = 1 - 1 / classes } = context ?? {};
   const interval = formatInterval(top1Error, images);
   const doubt = interval === undefined ? '' : ` (95 %: ${interval}; chance ${formatPercent(guessing)} %)`;

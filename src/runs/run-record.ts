@@ -29,6 +29,7 @@ export class RunRecord {
   readonly #open: OpenFolder | undefined;
   #last: ValidationMetrics | null = null;
   #reserve: DiskReserve | undefined;
+  #areBoxes = false;
 
   private constructor(open?: OpenFolder) {
     this.#open = open;
@@ -93,6 +94,7 @@ export class RunRecord {
     { averaged, onNote }: { readonly averaged: boolean; readonly onNote: (note: string) => void },
   ): Promise<RecordHooks> {
     const folder = this.#open?.folder;
+    this.#areBoxes = facts.network.boxes !== undefined;
     if (folder) await this.#reserveSpace(checkpointBytes(parameters, averaged), onNote);
     return {
       onMetrics: (line) => this.#write(line),
@@ -132,8 +134,8 @@ export class RunRecord {
       throw writingError(folder.metricsFile, error);
     }
     await events.scalar(`loss/${kind}`, iteration, loss);
-    await events.scalar(`top-1 error/${kind}`, iteration, top1Error);
-    await events.scalar(`top-5 error/${kind}`, iteration, top5Error);
+    await events.scalar(`${this.#areBoxes ? 'box' : 'top-1'} error/${kind}`, iteration, top1Error);
+    if (!this.#areBoxes) await events.scalar(`top-5 error/${kind}`, iteration, top5Error);
     if (kind === 'train') await events.scalar('learning rate', iteration, learningRate);
   }
 

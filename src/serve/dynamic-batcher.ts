@@ -38,11 +38,12 @@ interface ShapeQueue {
 }
 
 /** One batch is computed, one is written. */
-const CONCURRENT_BATCHES = 2;
+const USUAL_CONCURRENCY = 2;
 
 export class DynamicBatcher implements Batcher {
   readonly #options: DynamicBatcherOptions;
   readonly #wait: number;
+  readonly #concurrency: number;
   readonly #queues = new Map<string, ShapeQueue>();
   readonly #running = new Set<readonly PendingInput[]>();
   /** Memory of finished batches, at most one for each concurrent batch. */
@@ -56,6 +57,7 @@ export class DynamicBatcher implements Batcher {
   constructor(options: DynamicBatcherOptions) {
     this.#options = options;
     this.#wait = options.waitMilliseconds ?? 3;
+    this.#concurrency = options.concurrency ?? USUAL_CONCURRENCY;
   }
 
   /** Number of inputs that wait for their batch. */
@@ -143,7 +145,7 @@ export class DynamicBatcher implements Batcher {
     this.#scheduled = undefined;
     clearTimeout(this.#timer);
     if (this.#closed) return;
-    while (this.#running.size < CONCURRENT_BATCHES) {
+    while (this.#running.size < this.#concurrency) {
       const batch = this.#nextBatch();
       if (!batch) return;
       this.#running.add(batch);
@@ -166,7 +168,8 @@ export class DynamicBatcher implements Batcher {
     const { queue, since } = oldest;
     const maximum = this.#maxSize(queue.shape);
     const remaining = since + this.#wait - performance.now();
-    if (this.#running.size > 0 && queue.inputs.size < maximum && remaining > 0) {
+    const isFree = this.#running.size < this.#concurrency - 1;
+    if (!isFree && queue.inputs.size < maximum && remaining > 0) {
       // Clients that wait have connections, which keep the process alive.
       this.#timer = setTimeout(() => this.#dispatch(), remaining).unref();
       return undefined;

@@ -67,7 +67,10 @@ export class ImageDecoder {
     const size = { width, height };
     this.#checkRescaled(upload, size, scales);
     const scaled: RgbImage[] = [];
-    for (const scale of scales) scaled.push(await rescaleImage(image, scale, name, undefined, rounding));
+    for (const scale of scales) {
+      const one = await rescaleImage(image, scale, name, undefined, rounding);
+      scaled.push({ ...one, original: size });
+    }
     return { name, size, scaled };
   }
 

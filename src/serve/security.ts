@@ -12,6 +12,7 @@ export function pagePolicy(style?: string): string {
   const hash = style === undefined ? '' : ` 'sha256-${createHash('sha256').update(style).digest('base64')}'`;
   return [
     "default-src 'self'",
+    "script-src 'self' 'wasm-unsafe-eval'",
     "img-src 'self' data: blob:",
     `style-src 'self'${hash}`,
     "object-src 'none'",
@@ -39,6 +40,9 @@ export async function secureHeaders(_request: FastifyRequest, reply: FastifyRepl
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
     'cross-origin-resource-policy': 'same-origin',
+    // Pages may use several threads of WebAssembly only where no page of another site can reach into them.
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-embedder-policy': 'require-corp',
     'content-security-policy': DATA_POLICY,
   });
 }

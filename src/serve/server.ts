@@ -11,6 +11,7 @@ import { DemoImages } from './demo-images.ts';
 import { handleErrors } from './error-handler.ts';
 import { ImageDecoder } from './image-decoder.ts';
 import { ModelDownloads } from './model-downloads.ts';
+import { MOST_KNOWN } from './models/known-images.ts';
 import { type BatchingOptions, type NamedModel, ServedModel } from './models/served-model.ts';
 import type { OpenModel } from './models/served-models.ts';
 import { ServedModels } from './models/served-models.ts';
@@ -21,6 +22,8 @@ import type { Context } from './request-context.ts';
 import { shuttingDown } from './request-errors.ts';
 import { commonErrors, type Routes } from './route-types.ts';
 import { activationRoutes } from './routes/activation-routes.ts';
+import { explanationRoutes } from './routes/explanation-routes.ts';
+import { knownImageRoutes } from './routes/known-image-routes.ts';
 import { mapRoutes } from './routes/map-routes.ts';
 import { modelRoutes } from './routes/model-routes.ts';
 import { healthRoutes, operationRoutes } from './routes/operation-routes.ts';
@@ -54,6 +57,8 @@ export const defaultLimits: Limits = {
 
 export interface ServerOptions {
   readonly models: readonly NamedModel[];
+  /** Localization models, which add boxes to the answers of models with the same classes and crop (default: none). */
+  readonly localizers?: readonly NamedModel[];
   /** Folder of run folders to show (default: none). */
   readonly runs?: string;
   readonly pages: RunPages;
@@ -134,8 +139,11 @@ function makeContext(options: ServerOptions, limits: Limits, closing: AbortSigna
     metrics.batchImages.observe({ model }, images);
     metrics.batchSeconds.observe({ model }, seconds);
   };
-  const serve = (model: NamedModel) => new ServedModel(model, options.batching, onBatch);
-  const models = new ServedModels(options.models, serve, options.openModel);
+  const serve = (model: NamedModel) =>
+    new ServedModel(model, options.batching, onBatch, (run) =>
+      options.pages.validationImages(run, MOST_KNOWN),
+    );
+  const models = new ServedModels(options.models, serve, options.openModel, options.localizers);
   const servesWeights = options.weights ?? true;
   return {
     models,
@@ -226,6 +234,8 @@ async function addRoutes(app: FastifyInstance, options: ServerOptions, context: 
     weightsRoute(routes, context);
     predictRoute(routes, context);
     mapRoutes(routes, context);
+    explanationRoutes(routes, context);
+    knownImageRoutes(routes, context);
     activationRoutes(routes, context);
     runRoutes(routes, context, options.log);
     operationRoutes(routes, context);

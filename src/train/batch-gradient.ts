@@ -3,6 +3,7 @@
  * either, apart from the order of summation.
  */
 import type { Communicator } from '../comm/communicator.ts';
+import { BOX_VALUES, boxFrom, boxNumber, LEAST_OVERLAP, overlapOf, type Regression } from '../core/boxes.ts';
 import { type ClassificationCounts, countImage, noCounts } from '../core/classification.ts';
 import { shareOf } from '../core/process-team.ts';
 import { deriveKeys, type Key, keyOfSeed } from '../core/random.ts';
@@ -17,6 +18,8 @@ import type { Recipe } from './recipe.ts';
 interface BatchGradientOptions {
   readonly recipe: Pick<Recipe, 'batch' | 'seed' | 'gradient-dtype' | 'label-smoothing'>;
   readonly classes: number;
+  /** Boxes that the network predicts instead of class scores. */
+  readonly boxes?: Regression;
   /** `[classes]`: factors on the images' losses (default: 1). */
   readonly classWeights?: Float32Array;
   readonly microBatch: number;
@@ -30,7 +33,7 @@ interface BatchOutcome {
   readonly logits: LogitRange;
   /** Images of the batch that turned out to be unreadable. */
   readonly lost: readonly BadImage[];
-  /** Undefined for a single rank. */
+  /** Undefined for a single rank with one device. */
   readonly exchange?: ExchangeTime;
 }
 
@@ -46,9 +49,7 @@ export class BatchGradient {
     this.#options = options;
     this.#dropoutKey = deriveKeys(keyOfSeed(recipe.seed), 'dropout');
     this.#share = shareOf(recipe.batch, communicator);
-    if (communicator.size > 1) {
-      this.#exchange = new GradientExchange(parameters, communicator, recipe['gradient-dtype']);
-    }
+    this.#exchange = GradientExchange.between(parameters, communicator, recipe['gradient-dtype']);
   }
 
   /** This rank's micro-batches of some batches. */
@@ -66,7 +67,7 @@ export class BatchGradient {
    * @param next returns the next micro-batch of the plan
    */
   async add(program: TrainingProgram, next: () => Promise<ImageBatch>): Promise<BatchOutcome> {
-    const { recipe, classes, classWeights } = this.#options;
+    const { recipe, classes, boxes, classWeights } = this.#options;
     const outcome = { counts: noCounts(), logits: new LogitRange(classes), lost: [] as BadImage[] };
     const [from, to] = this.#share;
     let running: Promise<void> = Promise.resolve();
@@ -75,17 +76,19 @@ export class BatchGradient {
       await running;
       outcome.lost.push(...(batch.lost ?? []));
       done += batch.labels.length;
-      const { input: images, labels } = batch;
+      const { input: images, labels, targets } = batch;
+      const numbers = boxes ? labels.map((label) => boxNumber(boxes, label)) : labels;
       const input = {
-        ...{ input: images, labels, dropoutKeys: this.#dropoutKeys(batch) },
+        ...{ input: images, labels: numbers, targets, dropoutKeys: this.#dropoutKeys(batch) },
         weights: classWeights && Float32Array.from(labels, (label) => classWeights[label]!),
         labelSmoothing: recipe['label-smoothing'],
       };
       // Gradients are final in the last micro-batch only.
       const onGradients = done === to ? this.#onGradients : undefined;
       running = program.accumulate(input, 1 / recipe.batch, onGradients).then((result) => {
-        countOutcome(outcome.counts, result, batch.labels);
-        outcome.logits.include(result.logits);
+        if (targets) countBoxes(outcome.counts, result, numbers, targets);
+        else countOutcome(outcome.counts, result, labels);
+        if (!boxes) outcome.logits.include(result.logits);
       });
       // Awaited in the next round or below; a failure in between must not count as unhandled.
       running.catch(() => {});
@@ -117,5 +120,26 @@ function countOutcome(
   const classes = logits.length / losses.length;
   losses.forEach((loss, image) => {
     countImage(counts, logits.subarray(image * classes, (image + 1) * classes), labels[image]!, loss);
+  });
+}
+
+/** Counts a box that overlaps its target too little as a top-1 and a top-5 error: there is one guess. */
+function countBoxes(
+  counts: ClassificationCounts,
+  { losses, logits }: LossOutcome,
+  numbers: Int32Array,
+  targets: Float32Array,
+): void {
+  const outputs = logits.length / losses.length;
+  // Overlaps are the same in any square.
+  const square = { left: 0, top: 0, size: 1 };
+  losses.forEach((loss, image) => {
+    const box = boxFrom(logits.subarray(image * outputs, (image + 1) * outputs), square, numbers[image]);
+    const truth = boxFrom(targets.subarray(image * BOX_VALUES, (image + 1) * BOX_VALUES), square);
+    const errors = Number(!(overlapOf(box, truth) > LEAST_OVERLAP));
+    counts.images++;
+    counts.top1Errors += errors;
+    counts.top5Errors += errors;
+    counts.lossSum += loss;
   });
 }

@@ -112,7 +112,8 @@ function scheduleDefaults({ images, from }: DataFacts, given: PartialRecipe): Pa
     batch,
     epochs: given.iterations === undefined ? epochs : undefined,
     ...(byPlateau || 'lr-drop-at' in given ? {} : { 'lr-factor': 3, 'lr-drop-at': dropsOf(given, epochs) }),
-    lr: from ? 0.001 : usualRate(batch),
+    // The paper's initial rate of boxes, whose loss is steeper than the soft-max loss.
+    lr: from || given.task === 'localize' ? 0.001 : usualRate(batch),
     // About twenty validations.
     'validate-every': Math.max(1, Math.round(trained / 20)),
   };

@@ -187,6 +187,7 @@ function rearranged(
     length: indices.length,
     label: (index) => labels[index]!,
     imageName,
+    boxes: source.boxes && ((index, size) => source.boxes!(indices[index]!, size)),
     read: async (index) => {
       if (indices[index]! >= 0) return source.read(indices[index]!);
       throw new UserError(`${imageName(index)} is missing`);

@@ -60,6 +60,7 @@ export async function firstWeights({
 
 /** Why the last layer is new although the model has as many classes; empty otherwise. */
 function reasonOf(model: Model, network: Network): string {
+  if (model.network.boxes !== network.boxes) return ', because it predicts boxes';
   return model.network.classes === network.classes ? ', because the classes have other names' : '';
 }
 
@@ -71,11 +72,12 @@ function reasonOf(model: Model, network: Network): string {
 export async function readStart(recipe: Recipe): Promise<Model | undefined> {
   const convention = recipe['from-convention'];
   const featuresOnly = recipe['from-features-only'];
+  const allowBoxes = recipe.task === 'localize';
   if (recipe.from !== undefined) {
     const [first, ...others] = recipe.from.split(',');
     const read = async (path: string): Promise<NamedModel> => ({
       path,
-      model: await readModel(path, { convention, featuresOnly, allowFeatures: true }),
+      model: await readModel(path, { convention, featuresOnly, allowFeatures: true, allowBoxes }),
     });
     const models: [NamedModel, ...NamedModel[]] = [await read(first!)];
     for (const path of others) models.push(await read(path));

@@ -2,6 +2,7 @@
  * The outputs of a network's frozen layers, as the input of its trained part. Where an image looks alike in every epoch,
  * apart from its mirror image, they are computed once and kept in memory.
  */
+import { BOX_VALUES } from '../core/boxes.ts';
 import { elementCount } from '../core/shape.ts';
 import type { ImageBatch } from '../data/training/loader.ts';
 import type { PlannedBatch } from '../data/training/sampler.ts';
@@ -11,6 +12,8 @@ import type { TrainingData } from './trainer-hooks.ts';
 interface Output {
   readonly values: Float32Array;
   readonly label: number;
+  /** The box of the image's object, in localization. */
+  readonly target?: Float32Array;
   /** The image itself or, if it is lost, the one in its place. */
   readonly image: number;
 }
@@ -73,6 +76,7 @@ export class FrozenOutputs implements TrainingData {
         {
           values: outputs.subarray(place * size, (place + 1) * size),
           label: loaded.labels[place]!,
+          target: loaded.targets?.slice(BOX_VALUES * place, BOX_VALUES * (place + 1)),
           image: loaded.images[place]!,
         },
       ]),
@@ -83,10 +87,14 @@ export class FrozenOutputs implements TrainingData {
     );
     const input = new Float32Array(all.length * size);
     for (const [i, { values }] of all.entries()) input.set(values, i * size);
+    const hasTargets = all[0]?.target !== undefined;
+    const targets = hasTargets ? new Float32Array(all.length * BOX_VALUES) : undefined;
+    for (const [i, { target }] of all.entries()) targets?.set(target!, i * BOX_VALUES);
     for (const [i, output] of found) this.#keep(this.#keyOf(batch, i), output);
     return {
       input,
       labels: Int32Array.from(all, ({ label }) => label),
+      targets,
       images: Uint32Array.from(all, ({ image }) => image),
       epochs: batch.epochs,
       lost: loaded.lost,

@@ -1,6 +1,6 @@
 /**
- * Synchronous data parallelism (section 3.3): every rank computes the gradients of its part of a batch, and the ranks
- * exchange sums. The block of gradients is cut into buckets from its end, because the backward pass begins with the last
+ * Synchronous data parallelism (section 3.3): every rank and every GPU computes the gradients of its part of a batch,
+ * and they exchange sums. The block of gradients is cut into buckets from its end, because the backward pass begins with the last
  * layers, which hold most of the bytes. A bucket is sent as soon as its gradients are final, while the backward pass
  * continues with the layers below.
  */
@@ -36,6 +36,8 @@ export class GradientExchange {
   readonly #offsets: readonly number[];
   readonly #bucket: number;
   #pending: Promise<BucketTime>[] = [];
+  /** The last bucket whose sum over the ranks has begun: all ranks begin them in the same order. */
+  #begun: Promise<unknown> = Promise.resolve();
   /** Everything from here on has been sent. */
   #sent: number;
 
@@ -51,6 +53,17 @@ export class GradientExchange {
     this.#type = type;
     this.#bucket = bucketLength(end);
     this.#sent = end;
+  }
+
+  /** An exchange, if several ranks or several devices share a batch. */
+  static between(
+    parameters: Parameters,
+    communicator: Communicator,
+    type: ExchangeType,
+  ): GradientExchange | undefined {
+    const devices = parameters.gradientTransfer?.devices ?? 1;
+    if (communicator.size * devices === 1) return undefined;
+    return new GradientExchange(parameters, communicator, type);
   }
 
   /** Sends all complete buckets, given that the gradients from this tensor on are final. */
@@ -94,8 +107,17 @@ export class GradientExchange {
   /** @returns times as `performance.now` gives them */
   async #sum(begin: number, end: number): Promise<BucketTime> {
     const sentAt = performance.now();
+    const { gradientTransfer: devices } = this.#parameters;
+    const bf16 = this.#type === 'bf16';
+    if (devices) {
+      const fetched = devices.fetch(begin, end, bf16);
+      fetched.catch(() => {});
+      this.#begun = this.#begun.then(() => fetched);
+      await this.#begun;
+    }
     const values = this.#parameters.gradientBlock().subarray(begin, end);
     await this.#communicator.allReduceSum(values, this.#type);
+    await devices?.store(begin, end, bf16);
     return { begin, end, sentAt, arrivedAt: performance.now() };
   }
 }

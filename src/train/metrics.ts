@@ -6,9 +6,9 @@ const measured = {
   iteration: z.int(),
   /** Passes over the training set so far, fractions included. */
   epoch: z.number(),
-  /** Mean cross-entropy, in nats. */
+  /** Mean cross-entropy, in nats; with task localize the mean Euclidean loss. */
   loss: z.number(),
-  /** Fraction of images whose class is not the most probable one. */
+  /** Fraction of images whose class is not the most probable one; with task localize, of those whose box is wrong. */
   top1Error: z.number(),
   /** Fraction of images whose class is not among the five most probable ones. */
   top5Error: z.number(),
@@ -38,6 +38,8 @@ const validationMetrics = z.object({
   images: z.int(),
   /** Top-1 error averaged over the classes, each with the same weight; older versions did not record it. */
   meanClassError: z.number().optional().describe('top-1 error averaged over the classes'),
+  /** With task localize: mean intersection over union of the predicted and the true box. */
+  meanOverlap: z.number().optional().describe('mean intersection over union of boxes'),
   /** Which images these are: the data's own, or `held-out` training images; older versions did not record it. */
   split: z.enum(['val', 'test', 'held-out']).optional().describe('the images of the validation'),
 });

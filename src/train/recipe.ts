@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { exchangeTypes } from '../comm/communicator.ts';
+import { regressions } from '../core/boxes.ts';
 import { colorProfileModes } from '../core/image-preparation.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { DEFAULT_MAX_PIXELS } from '../data/pixels/image-formats.ts';
@@ -204,6 +205,19 @@ export const recipeSchema = z.strictObject({
     description:
       "share of each label's probability that is spread evenly over all classes (beyond the paper)",
   }),
+  task: z.enum(['classify', 'localize']).default('classify').meta({
+    description:
+      "what the network learns: the class of an image, or the box around its object by a Euclidean loss (the paper's appendix A)",
+  }),
+  regression: z.enum(regressions).optional().meta({
+    description:
+      'boxes that a network predicts with task localize: a single one for all classes, or one per class (default: per-class)',
+  }),
+  boxes: z.string().optional().meta({
+    value: 'path',
+    description:
+      'boxes of the images with task localize: a CSV file (image, xmin, ymin, xmax, ymax) or a folder of XML files (default: ILSVRC’s, VOC’s or Tiny ImageNet’s annotations near the images)',
+  }),
   seed: whole.default(1).meta({ value: 'n', description: 'seed of all random numbers' }),
   limit: count
     .optional()
@@ -261,6 +275,14 @@ export const recipeSchema = z.strictObject({
     .default('float32')
     .meta({ description: 'number format of the gradients sent between ranks; bf16 halves the traffic' }),
   backend: z.enum(backendNames).default('native').meta({ description: 'compute backend', resumable: true }),
+  gpus: text((gpus) => gpus.trim() !== '', 'must be all, a number, numbers such as 0,2, or part of a name')
+    .optional()
+    .meta({
+      value: 'which',
+      description:
+        'GPUs that share each batch (backend webgpu): all, how many (4), their numbers (0,2, or device=1 for one) or part of a name (default: one)',
+      resumable: true,
+    }),
   precision: z.enum(precisions).exclude(['bf16']).default('fp32').meta({
     description:
       'number format of the multiplications; f16 (backend webgpu, on GPUs that support it) is faster and less exact; the weights stay float32',
@@ -272,7 +294,7 @@ export const recipeSchema = z.strictObject({
 export interface Recipe extends Readonly<z.output<typeof recipeSchema>> {}
 export type RecipeKey = keyof Recipe;
 /** Keys whose value may be text or a number. */
-type TextKey = 'mean' | 'scale' | 'warmup' | 'lr-drop-at';
+type TextKey = 'mean' | 'scale' | 'warmup' | 'lr-drop-at' | 'gpus';
 /** Any of the keys of a recipe. */
 export type PartialRecipe = Partial<Omit<Recipe, TextKey> & Record<TextKey, string | number>>;
 

@@ -34,13 +34,37 @@ export function resolveRecipe(
   if (recipe['from-features-only'] && recipe.from === undefined) {
     throw new UserError(`${origin}: from-features-only needs from, the model whose convolutions to take`);
   }
+  checkTask(recipe, origin);
   checkLayers(recipe, origin);
+  checkGpus(recipe, origin);
   if (parseTrainScale(recipe.scale).min < recipe.crop) {
     throw new UserError(
       `${origin}: scale ${recipe.scale} is smaller than the crop of ${recipe.crop} pixels; raise scale or lower crop`,
     );
   }
   return recipe;
+}
+
+function checkGpus({ gpus, backend }: Recipe, origin: string): void {
+  if (gpus === undefined || backend === 'webgpu') return;
+  throw new UserError(`${origin}: gpus applies to backend webgpu, not to ${backend}; leave one of them out`);
+}
+
+/** @throws UserError for settings of the other task. */
+function checkTask(recipe: Recipe, origin: string): void {
+  if (recipe.task === 'classify') {
+    const foreign = (['regression', 'boxes'] as const).find((key) => recipe[key] !== undefined);
+    if (foreign === undefined) return;
+    throw new UserError(`${origin}: ${foreign} is for boxes; add task localize, or leave it out`);
+  }
+  if (recipe['label-smoothing'] > 0) {
+    throw new UserError(`${origin}: label-smoothing is for classes, not for boxes; leave it out`);
+  }
+  if (recipe['head-pool'] !== 'none') {
+    throw new UserError(
+      `${origin}: head-pool removes the position that a box follows from; leave it out with task localize`,
+    );
+  }
 }
 
 /** @throws UserError for settings of layers that the network does not have, or that do not apply. */
@@ -97,7 +121,14 @@ export function changeRecipe(recorded: Recipe, changes: Partial<Recipe>): Recipe
   const allowed = recipeKeys.filter(({ resumable }) => resumable).map(({ key }) => key);
   const keys = Object.keys(changes) as RecipeKey[];
   const refused = keys.find((key) => !allowed.includes(key) && changes[key] !== recorded[key]);
-  if (refused === undefined) return { ...recorded, ...changes };
+  if (refused === undefined) {
+    // Another backend does without the GPUs.
+    const { backend = recorded.backend } = changes;
+    const gpus = changes.gpus ?? (backend === 'webgpu' ? recorded.gpus : undefined);
+    const changed = { ...recorded, ...changes, gpus };
+    checkGpus(changed, 'the flags');
+    return changed;
+  }
   throw new UserError(
     `the run was started with ${refused} ${recorded[refused] ?? '(none)'}, and ${refused} ${changes[refused]} would change its ` +
       `results; leave the flag out, or start a new run with --from (only ${allowed.join(', ')} may change)`,
@@ -115,6 +146,7 @@ export function networkOf(recipe: Recipe, classes: number): Network {
     dropout: recipe.dropout,
     hidden: recipe.hidden === undefined ? undefined : parseHidden(recipe.hidden)!,
     headPool: parseHeadPool(recipe['head-pool']) ?? undefined,
+    boxes: recipe.task === 'localize' ? (recipe.regression ?? 'per-class') : undefined,
   });
   return withFrozenLayers(network, frozenNames(recipe, network));
 }

@@ -12,6 +12,7 @@ import { UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import type { Backend, ParameterField, Parameters } from '../kernels/backend.ts';
+import type { BackendName, BackendOptions } from '../kernels/backend-options.ts';
 import { specsWith } from '../kernels/canonical-parameters.ts';
 
 /**
@@ -61,10 +62,39 @@ export async function checkSameWeights(
   iteration: number,
 ): Promise<void> {
   if (communicator.size === 1) return;
-  const remedy =
-    'memory or network of one of these machines is faulty; continue from the last checkpoint with --resume, without that machine';
   const what = `weights after iteration ${iteration}`;
-  await checkAgreement(communicator, what, await checksumOf(parameters), remedy);
+  await checkAgreement(communicator, what, await checksumOf(parameters), FAULTY);
+}
+
+const FAULTY =
+  'memory or network of one of these machines is faulty; continue from the last checkpoint with --resume, without that machine';
+
+/** Largest difference of ranks with different backends, over a tensor's largest value. */
+const DRIFT = 1e-2;
+
+/**
+ * Gives all ranks the weights and velocities of rank 0. With different backends, an update rounds differently on each
+ * rank although the gradients are the same, so they drift apart by a few units in the last place per iteration.
+ * @throws UserError naming the ranks whose values differ by more than rounding explains.
+ */
+export async function alignWeights(
+  communicator: Communicator,
+  parameters: Parameters,
+  iteration: number,
+): Promise<void> {
+  let isNear = true;
+  for (const field of ['values', 'velocities'] as const) {
+    for (const { name } of specsWith(parameters, field)) {
+      const mine = await parameters.read(field, name);
+      const first = mine.slice();
+      await communicator.broadcast(first);
+      const largest = first.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      // Written so that NaN is far from everything.
+      isNear &&= first.every((value, i) => Math.abs(value - mine[i]!) <= DRIFT * largest);
+      if (communicator.rank > 0) await parameters.write(field, name, first);
+    }
+  }
+  await checkAgreement(communicator, `weights after iteration ${iteration}`, String(isNear), FAULTY);
 }
 
 /** A hash of the compiled sources. */
@@ -78,11 +108,14 @@ export function codeFingerprint(): string {
   return hash.digest('hex');
 }
 
-/** A hash of the images' names without their folder, labels and classes. */
+const UNLIMITED = { width: Number.POSITIVE_INFINITY, height: Number.POSITIVE_INFINITY };
+
+/** A hash of the images' names without their folder, labels, classes and boxes. */
 export function listingOf(source: ImageSource): string {
   const hash = createHash('sha256').update(source.classes.join('\0'));
   for (let i = 0; i < source.length; i++) {
     hash.update(`\0${source.imageName(i).slice(-64)}\0${source.label(i)}`);
+    if (source.boxes) hash.update(JSON.stringify(source.boxes(i, UNLIMITED)));
   }
   return hash.digest('hex');
 }
@@ -105,20 +138,25 @@ async function checksumOf(parameters: Parameters): Promise<number> {
   return sum;
 }
 
-/** Reports different processors or libraries. They may train together: gradients have the same layout everywhere. */
+/**
+ * Reports different processors or libraries. They may train together: gradients have the same layout everywhere.
+ * @returns whether all round alike: processors do, whatever their instruction set
+ */
 export async function noteDifferentBackends(
   communicator: Communicator,
-  { description }: Backend,
+  { name, description }: Backend,
   onNote: (note: string) => void,
-): Promise<void> {
-  if (communicator.size === 1) return;
+): Promise<boolean> {
+  if (communicator.size === 1) return true;
   const all = await communicator.gather(description);
   const kinds = new Set(all);
-  if (kinds.size < 2) return;
+  if (kinds.size < 2) return true;
   const listed = [...kinds].map((kind) => `${kind} (${all.filter((other) => other === kind).length})`);
   onNote(
     `the ranks have different backends: the slowest sets the pace, and results are equal up to rounding: ${listed.join('; ')}`,
   );
+  const rounding = await communicator.gather(name === 'webgpu' ? description : name);
+  return new Set(rounding).size === 1;
 }
 
 /**
@@ -129,6 +167,18 @@ export function threadsPerRank({ localSize }: Communicator): number | undefined 
   if (localSize === 1) return undefined;
   const isBound = availableParallelism() < cpus().length;
   return isBound ? availableCores() : Math.max(1, Math.floor(availableCores() / localSize));
+}
+
+/** This rank among those on its machine that use its GPUs; undefined if it does not. All ranks call it. */
+export async function localRankOf(
+  communicator: Communicator,
+  backend: BackendName | undefined,
+): Promise<BackendOptions['localRank']> {
+  const { rank, firstHere } = communicator;
+  const usesGpu = backend === 'webgpu';
+  const all = await communicator.gather({ rank, firstHere, usesGpu });
+  const local = all.filter((other) => other.usesGpu && other.firstHere === firstHere);
+  return usesGpu ? { rank: local.findIndex((other) => other.rank === rank), size: local.length } : undefined;
 }
 
 /** Copies the parameters of rank 0 to all ranks. */

@@ -24,6 +24,7 @@ import {
   checkAgreement,
   checkSameCode,
   checkSameImages,
+  localRankOf,
   noteDifferentBackends,
   shareParameters,
   threadsPerRank,
@@ -93,6 +94,8 @@ export interface TrainingSession {
   readonly classWeights?: Float32Array;
   readonly network: Network;
   readonly backend: Backend;
+  /** Whether all ranks have the same backend. */
+  readonly areAlike: boolean;
 }
 
 /** @throws UserError for data that cannot be trained on, a missing backend, or ranks that differ. */
@@ -108,15 +111,17 @@ export async function openSession(options: SessionOptions): Promise<TrainingSess
   const isFirst = communicator.rank === 0;
   const backend = await openBackend(recipe.backend, {
     precision: recipe.precision,
+    gpus: recipe.gpus,
+    localRank: await localRankOf(communicator, recipe.backend),
     threads: recipe.threads ?? threadsPerRank(communicator),
   });
-  await noteDifferentBackends(communicator, backend, (note) => listener?.onNote?.(note));
+  const areAlike = await noteDifferentBackends(communicator, backend, (note) => listener?.onNote?.(note));
   const weights = await fromFirst(
     communicator,
     isFirst ? [...((await classWeights(recipe['class-weights'], set.training)) ?? [])] : [],
   );
   return {
-    ...{ recipe, communicator, signal, listener, set, network, backend },
+    ...{ recipe, communicator, signal, listener, set, network, backend, areAlike },
     classWeights: weights.length > 0 ? Float32Array.from(weights) : undefined,
   };
 }
@@ -125,7 +130,8 @@ export async function openSession(options: SessionOptions): Promise<TrainingSess
 export async function checkSameRecipe(communicator: Communicator, recipe: Recipe): Promise<void> {
   if (communicator.size === 1) return;
   await checkSameCode(communicator);
-  const { threads: _, ...shared } = recipe;
+  // Ranks may have GPUs or not.
+  const { threads: _, backend: __, gpus: ___, ...shared } = recipe;
   const remedy = 'start all ranks with the same flags and the same recipe file';
   await checkAgreement(communicator, 'recipe', JSON.stringify(shared), remedy);
 }

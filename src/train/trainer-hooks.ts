@@ -22,7 +22,10 @@ export interface TrainerHooks {
   validate(
     parameters: Parameters,
   ): Promise<
-    Pick<ValidationMetrics, 'images' | 'loss' | 'top1Error' | 'top5Error' | 'meanClassError' | 'split'>
+    Pick<
+      ValidationMetrics,
+      'images' | 'loss' | 'top1Error' | 'top5Error' | 'meanClassError' | 'meanOverlap' | 'split'
+    >
   >;
   /** Called after each iteration. */
   onIteration?(progress: TrainingProgress): void;
@@ -49,9 +52,9 @@ export interface TrainingProgress {
   readonly epoch: number;
   /** Images per step. */
   readonly batch: number;
-  /** Mean cross-entropy of this step's batch, in nats. */
+  /** Mean cross-entropy of this step's batch, in nats; in localization its mean Euclidean loss. */
   readonly loss: number;
-  /** Fraction of this step's batch that is misclassified, 0 to 1. */
+  /** Fraction of this step's batch that is misclassified or whose box is wrong, 0 to 1. */
   readonly top1Error: number;
   readonly learningRate: number;
 }

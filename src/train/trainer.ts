@@ -74,12 +74,13 @@ export class Trainer {
       shuffle: recipe.shuffle,
     });
     this.#microBatch = Math.min(
-      recipe['micro-batch'] ?? defaultMicroBatch(network, recipe.batch),
+      recipe['micro-batch'] ?? defaultMicroBatch(network, recipe.batch, options.backend),
       recipe.batch,
     );
     this.#gradient = new BatchGradient({
       recipe,
       classes: network.classes,
+      boxes: network.boxes,
       classWeights: options.classWeights,
       microBatch: this.#microBatch,
       parameters,
@@ -208,7 +209,10 @@ export class Trainer {
     const learningRate = rateOf(schedule, iteration, this.#schedule.learningRate);
     const meanLoss = counts.lossSum / counts.images;
     checkFinite({ iteration: iteration + 1, meanLoss, learningRate }, recipe);
-    const flat = await agreeOnFlatness(this.#communicator, meanLoss, logits);
+    // The loss of guessing is known for classes only.
+    const flat =
+      this.#options.network.boxes === undefined &&
+      (await agreeOnFlatness(this.#communicator, meanLoss, logits));
     await parameters.update({
       learningRate,
       momentum: recipe.momentum,

@@ -12,7 +12,6 @@ import {
   watchFingerprints,
 } from '../data/sources/image-fingerprints.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
-import { openImages } from '../data/sources/open-images.ts';
 import { selectImages } from '../data/sources/select-images.ts';
 import { checkColorProfiles } from '../data/sources/shards/packed-color-profiles.ts';
 import type { ColorAxes } from '../data/training/color-shift.ts';
@@ -22,6 +21,7 @@ import { givenMean } from '../data/training/given-mean.ts';
 import { TrainingImages } from '../data/training/loader.ts';
 import type { ValidationRecord } from '../weights/model/metadata.ts';
 import { asRecorded, type DataRecord, recordImages } from './data-record.ts';
+import { openForTask } from './open-for-task.ts';
 import type { Recipe } from './recipe.ts';
 import { copiesWarning, missingClassWarnings, splitOff } from './validation-split.ts';
 
@@ -65,7 +65,7 @@ interface TrainingSetOptions {
  * @throws UserError for data that cannot be trained on or that has changed; for bad images unless `skip-bad`.
  */
 export async function openTrainingSet(location: string, options: TrainingSetOptions): Promise<TrainingSet> {
-  const training = await openImages(location, { split: 'train' });
+  const training = await openForTask(location, 'train', options.recipe, options.listener);
   const all = await asRecorded(training, options.record?.training, options);
   const { training: own, validation: others, split } = await splitOff(location, all, options);
   // Held-out images come from the same folders as the others.
@@ -115,6 +115,8 @@ export interface ValidationImages {
   /** Whether some class has more than twice as many images as another. */
   readonly unbalanced: boolean;
   readonly classes: number;
+  /** Whether the errors are of boxes. */
+  readonly areBoxes: boolean;
   /** Error of always naming the commonest class, a fraction. */
   readonly guessing: number;
 }
@@ -127,6 +129,7 @@ export function describeValidation({ validation, validationRecord }: TrainingSet
     images: validation.length,
     unbalanced: isUnbalanced(counts),
     classes: validation.classes.length,
+    areBoxes: validation.boxes !== undefined,
     guessing: guessingError(counts),
   };
 }

@@ -4,11 +4,11 @@ import { UserError } from '../core/errors.ts';
 import type { Team } from '../core/process-team.ts';
 import { holdOut, holdOutOfAll } from '../data/sources/hold-out.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
-import { openImages } from '../data/sources/open-images.ts';
 import { relabelImages, selectImages } from '../data/sources/select-images.ts';
 import { MissingSplitError } from '../data/sources/splits.ts';
 import type { ValidationRecord } from '../weights/model/metadata.ts';
 import { asRecorded, type DataRecord } from './data-record.ts';
+import { openForTask } from './open-for-task.ts';
 import type { Recipe } from './recipe.ts';
 
 /** Receives notes for the user. */
@@ -39,7 +39,7 @@ interface Parts {
  */
 export async function splitOff(location: string, all: ImageSource, options: SplitOptions): Promise<Parts> {
   const { recipe, listener, record, resumed } = options;
-  const own = await ownValidation(location);
+  const own = await ownValidation(location, options);
   const isTest = own?.split === 'test';
   const isWanted = recipe['validate-on'] === 'val' && !isTest;
   if (own && (isWanted || resumed === 'none')) {
@@ -83,9 +83,12 @@ function imagesOf({ length }: ImageSource, kind = ''): string {
   return `${length} ${kind}${length === 1 ? 'image' : 'images'}`;
 }
 
-async function ownValidation(location: string): Promise<ImageSource | undefined> {
+async function ownValidation(
+  location: string,
+  { recipe, listener }: SplitOptions,
+): Promise<ImageSource | undefined> {
   try {
-    const source = await openImages(location, { split: 'val' });
+    const source = await openForTask(location, 'val', recipe, listener);
     // Data without splits gives the training images again.
     return source.split === undefined ? undefined : source;
   } catch (error) {

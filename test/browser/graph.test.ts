@@ -4,6 +4,8 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const entry = new URL('../../src/browser/index.js', import.meta.url);
+/** A script of its own, which no file imports. */
+const worker = new URL('../../src/kernels/wasm/browser-worker.js', import.meta.url);
 
 /** A compiled file's imports: static, re-exported and dynamic. It has no types any more. */
 function importsOf(code: string): string[] {
@@ -29,7 +31,7 @@ function reachableFrom(
 }
 
 describe('verydeep/web', () => {
-  const files = reachableFrom(entry);
+  const files = new Map([...reachableFrom(entry), ...reachableFrom(worker)]);
 
   it('is what the package exports, and can be imported where there is no browser', async () => {
     assert.match(import.meta.resolve('verydeep/web'), /\/src\/browser\/index\.js$/);

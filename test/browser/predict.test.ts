@@ -132,7 +132,7 @@ describe('verydeep/web: predicting in Chromium', { skip: noChromium }, () => {
        const image = { width: 40, height: 40, pixels: new Uint8Array(4800) };
        return [lost, await model.predict(image).then(() => '', (error) => error.message)];`,
     );
-    assert.match(lost, /^the GPU was lost \(.*\): load the page again/);
+    assert.match(lost, /^the GPU \(.*\) was lost \(.*\): load the page again/);
     assert.equal(thrown, lost);
   });
 

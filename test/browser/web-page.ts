@@ -1,4 +1,4 @@
-/** A page without a bundler that imports the published `verydeep/web`, in Chromium with a software GPU. */
+/** A page without a bundler that imports the published `verydeep/web`, in Chromium with a software GPU or none. */
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,6 +13,18 @@ const PAGE = `<!doctype html><meta charset="utf-8"><title>a page</title><link re
 
 /** The folder of the compiled src and test. */
 const compiled = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface WebPageOptions {
+  /** Whether the browser has WebGPU (default: true). */
+  readonly gpu?: boolean;
+  /** Whether the page is cross-origin isolated (default: false). */
+  readonly isolated?: boolean;
+}
+
+const ISOLATION = {
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+};
 
 export class WebPage {
   readonly #server: Server;
@@ -29,15 +41,19 @@ export class WebPage {
   }
 
   /** @param files served under `/files/NAME` */
-  static async open(files: Readonly<Record<string, Uint8Array>>): Promise<WebPage> {
+  static async open(
+    files: Readonly<Record<string, Uint8Array>>,
+    { gpu = true, isolated = false }: WebPageOptions = {},
+  ): Promise<WebPage> {
     const server = createServer((request, response) => {
       answer(new URL(request.url!, 'http://localhost').pathname, files).then(
-        ({ type, body }) => response.setHeader('content-type', type).end(body),
+        ({ type, body }) =>
+          response.writeHead(200, { 'content-type': type, ...(isolated && ISOLATION) }).end(body),
         () => response.writeHead(404).end(),
       );
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const browser = await openBrowser({ gpu: true });
+    const browser = await openBrowser({ gpu });
     const page = await browser.newPage();
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
     return new WebPage(server, browser, page);

@@ -44,6 +44,7 @@ export function openBrowser({ gpu = false } = {}): Promise<Browser> {
       '--no-sandbox',
       '--disable-gpu',
       ...(gpu ? SOFTWARE_GPU : []),
+      '--use-fake-device-for-media-stream', // a camera that shows a clock
       '--disable-quic',
       '--no-first-run',
       '--disable-background-networking',
@@ -182,15 +183,30 @@ export class Visit {
     await this.page.getByLabel('Image file').setInputFiles({ name, mimeType, buffer });
   }
 
-  /** The list of the most probable classes by a protocol, once it is there. */
-  async prediction(protocol = 'Center crop'): Promise<Locator> {
-    const list = this.page.getByRole('list', { name: `${protocol}: most probable classes` });
+  /**
+   * The list of the most probable classes, once it is there.
+   * @param protocol one of those that are compared (default: that of the verdict)
+   */
+  async prediction(protocol?: string): Promise<Locator> {
+    const name = protocol === undefined ? 'Most probable classes' : `${protocol}: most probable classes`;
+    const list = this.page.getByRole('list', { name, exact: true });
+    if (protocol !== undefined && (await this.page.locator('.all-protocols').count()) === 0) {
+      await this.page.getByText('Compare test protocols').click();
+    }
     await list.waitFor();
     return list;
   }
 
+  /** Lays the score map over the image, and waits for it. */
+  async showScoreMap(): Promise<Locator> {
+    await this.page.getByRole('radio', { name: 'Score map' }).check();
+    const map = this.page.getByRole('img', { name: /^Score map of / });
+    await map.waitFor();
+    return map;
+  }
+
   /** Opens a view by its link in the header. */
-  async open(view: 'Classify' | 'Layers' | 'Train' | 'Runs'): Promise<void> {
+  async open(view: 'Classify' | 'Layers' | 'Train' | 'Runs' | 'Weights' | 'API'): Promise<void> {
     await this.page.getByRole('link', { name: view, exact: true }).click();
   }
 
@@ -238,10 +254,7 @@ export class Visit {
    */
   async violations(): Promise<string[][]> {
     await this.page.getByRole('heading', { level: 1 }).waitFor();
-    await this.page.evaluate(await readFile(axe, 'utf8'));
-    return (await this.page.evaluate(
-      'axe.run().then(({ violations }) => violations.map(({ help, nodes }) => [help, ...nodes.map(({ html }) => html)]))',
-    )) as string[][];
+    return violationsOf(this.page);
   }
 
   /**
@@ -281,6 +294,14 @@ export class Visit {
     await this.page.screenshot({ path, fullPage: true });
     t.diagnostic(`screenshot: ${path}`);
   }
+}
+
+/** What axe finds wrong with a page: each fault with its elements. */
+export async function violationsOf(page: Page): Promise<string[][]> {
+  await page.evaluate(await readFile(axe, 'utf8'));
+  return (await page.evaluate(
+    'axe.run().then(({ violations }) => violations.map(({ help, nodes }) => [help, ...nodes.map(({ html }) => html)]))',
+  )) as string[][];
 }
 
 /**

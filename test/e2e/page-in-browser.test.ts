@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
 import { describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
 import { jpeg } from '../support/images.ts';
@@ -49,7 +50,7 @@ describe('the page: Run in this browser', { skip: noBrowser }, () => {
     await visit.choose();
     const expected = new Map<string, [string, number][]>();
     for (const protocol of PROTOCOLS) expected.set(protocol, await answer(visit, protocol));
-    const map = page.getByRole('img', { name: /^Score map of / });
+    const map = await visit.showScoreMap();
     const expectedMap = await map.getAttribute('aria-label');
 
     await runInBrowser(page).check();
@@ -65,7 +66,12 @@ describe('the page: Run in this browser', { skip: noBrowser }, () => {
         assert.ok(Math.abs(here[i]![1] - value) < 0.15, `${protocol}: ${here[i]}, not ${value}`);
       }
     }
+    await visit.showScoreMap();
     assert.equal((await map.getAttribute('aria-label'))!.replace('again', 'pattern'), expectedMap);
+    for (const view of ['Occlusion', 'Grad-CAM']) {
+      await page.getByRole('radio', { name: view }).check();
+      await page.getByRole('img', { name: new RegExp(`^${view}.* over again`) }).waitFor();
+    }
     await visit.showCrops();
     assert.equal(sent.length, 0, String(sent));
     await visit.picture(t, 'run-in-browser-light');
@@ -110,7 +116,7 @@ describe('the page: Run in this browser', { skip: noBrowser }, () => {
     await answer(visit, 'Center crop');
     const sent = posts(page);
     await page.evaluate('devices.at(-1).destroy()');
-    await visit.alert(/^The GPU was lost \(.* The server will do the work\.$/);
+    await visit.alert(/^The GPU \(.*\) was lost \(.* The server will do the work\.$/);
     await until(async () => sent.includes('/v1/predict'), 'the server to be asked');
     await answer(visit, 'Center crop');
     assert.equal(await runInBrowser(page).isChecked(), false);
@@ -150,30 +156,62 @@ describe('the page: Run in this browser', { skip: noBrowser }, () => {
 
 describe('the page: Run in this browser without a GPU', { skip: noBrowser }, () => {
   const fixture = new PageFixture(async (work) => ['--model', await initModel(work, 'm')]);
+  const toggle = (visit: Visit) => visit.page.getByRole('switch', { name: 'Run in this browser' });
 
-  for (const [what, script, sentence] of [
-    ['no device', '', 'No WebGPU GPU found. The server will do the work.'],
-    [
-      'no WebGPU at all',
-      "Object.defineProperty(navigator, 'gpu', { value: undefined })",
-      'This browser has no WebGPU: use a current version of Chrome, Edge, Firefox or Safari. The server will do the work.',
-    ],
+  for (const [what, script] of [
+    ['no device', ''],
+    ['no WebGPU at all', "Object.defineProperty(navigator, 'gpu', { value: undefined })"],
   ] as const) {
-    it(`where there is ${what}, the server answers, and a sentence says why`, async () => {
+    it(`where there is ${what}, the CPU predicts what the server does, with several threads`, async () => {
       const visit = await fixture.visit('classify');
       const { page } = visit;
       await page.addInitScript(script);
       await page.reload();
-      const asked: string[] = [];
-      page.on('request', (request) => asked.push(new URL(request.url()).pathname));
-      // Its state goes back by itself, which `check` would take for a failure.
-      await page.getByRole('switch', { name: 'Run in this browser' }).click();
-      await visit.alert(sentence);
-      assert.equal(await page.getByRole('switch', { name: 'Run in this browser' }).isChecked(), false);
-      assert.ok(!asked.includes('/v1/model/weights'), 'weights are not fetched for nothing');
+      const kernels = new Map<string, number>();
+      page.on('response', async (response) => {
+        const name = new URL(response.url()).pathname;
+        if (!/\/(relaxed|simd|browser-worker)-/.test(name)) return;
+        kernels.set(name, Number(response.headers()['content-length']));
+      });
       await visit.choose();
-      await visit.prediction();
+      const items = async () => textsOf((await visit.prediction()).getByRole('listitem'));
+      const expected = await items();
+      assert.equal(await page.evaluate('crossOriginIsolated'), true);
+      await toggle(visit).check();
+      const cores = availableParallelism();
+      await page.getByText(`${cores} ${cores === 1 ? 'thread' : 'threads'}.`).waitFor();
+      await page.getByText(/^Running on your CPU: WebAssembly with /).waitFor();
+      assert.equal(kernels.size, 2, 'one variant, and the worker');
+      const bytes = [...kernels.values()].reduce((sum, one) => sum + one, 0);
+      assert.ok(bytes > 50_000 && bytes <= 200_000, `the kernels are ${bytes} bytes`);
+      const sent: string[] = [];
+      page.on('request', (request) => sent.push(new URL(request.url()).pathname));
+      await visit.choose(await jpeg(96, 64, 3), 'again.jpg');
+      await page.getByText('again.jpg', { exact: true }).waitFor();
+      assert.deepEqual(await items(), expected);
+      assert.ok(!sent.includes('/v1/predict'));
+      await toggle(visit).uncheck();
+      await until(async () => sent.includes('/v1/predict'), 'the server to be asked again');
       await visit.close();
     });
   }
+
+  it('where there is no WebAssembly either, the server answers, and a sentence says why', async () => {
+    const visit = await fixture.visit('classify');
+    const { page } = visit;
+    await page.addInitScript('delete globalThis.WebAssembly');
+    await page.reload();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    // Its state goes back by itself, which `check` would take for a failure.
+    await toggle(visit).click();
+    await visit.alert(
+      /^No WebGPU GPU found; this browser has no WebAssembly, .* The server will do the work\.$/,
+    );
+    assert.equal(await toggle(visit).isChecked(), false);
+    assert.ok(!asked.includes('/v1/model/weights'), 'weights are not fetched for nothing');
+    await visit.choose();
+    await visit.prediction();
+    await visit.close();
+  });
 });

@@ -29,7 +29,10 @@ describe('the page: layout', { skip: noBrowser }, () => {
       await check('classify at first');
       await visit.choose(await jpeg(300, 200, 3), 'a photograph with a rather long name of its own.jpg');
       await visit.prediction();
-      await page.getByRole('img', { name: /^Score map of / }).waitFor();
+      await page.getByRole('img', { name: /^Occlusion map of / }).waitFor();
+      await check('prediction');
+      await visit.prediction('Center crop');
+      await visit.showScoreMap();
       await check('score map');
       await visit.showCrops();
       await check('crops');
@@ -49,6 +52,11 @@ describe('the page: layout', { skip: noBrowser }, () => {
       await page.locator('.tables table').first().waitFor();
       await page.getByText('Recipe', { exact: true }).click();
       await check('runs');
+      await visit.open('Weights');
+      await check('weights');
+      await visit.open('API');
+      await page.getByRole('radio', { name: 'Python' }).check();
+      await check('api');
       await visit.close();
     });
   }

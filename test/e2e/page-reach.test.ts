@@ -21,10 +21,10 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     await page.keyboard.press('Enter');
     const image = { name: 'pattern.jpg', mimeType: 'image/jpeg', buffer: await jpeg(96, 64, 3) };
     await (await asked).setFiles(image);
-    await visit.prediction('Dense');
+    await visit.prediction();
 
-    await tabTo(page, /^radio Score map/);
-    await page.keyboard.press('ArrowRight');
+    await tabTo(page, /^radio Occlusion/);
+    await page.keyboard.press('ArrowLeft'); // to the last one
     await page.getByText('Crop at row 3, column 3').waitFor();
     await tabTo(page, /row 3, column 3/);
     await page.keyboard.press('ArrowUp');
@@ -60,7 +60,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     assert.equal(await page.getByRole('banner').count(), 1);
     assert.equal(await page.getByRole('main').count(), 1);
     assert.equal(await page.getByRole('navigation', { name: 'Views' }).count(), 1);
-    for (const view of ['Classify', 'Layers', 'Train', 'Runs'] as const) {
+    for (const view of ['Classify', 'Layers', 'Train', 'Runs', 'Weights', 'API'] as const) {
       await visit.open(view);
       await page.locator('nav [aria-current="page"]', { hasText: new RegExp(`^${view}$`) }).waitFor();
       await page.getByRole('heading', { level: 1 }).waitFor();
@@ -82,7 +82,8 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
       await check('without an image');
       await visit.choose();
       await visit.prediction();
-      await check('score map');
+      await visit.page.getByRole('img', { name: /^Occlusion map of / }).waitFor();
+      await check('occlusion map');
       await visit.showCrops();
       await check('crops');
       await visit.open('Layers');
@@ -91,6 +92,10 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
       await visit.open('Runs');
       await visit.charts();
       await check('runs');
+      await visit.open('Weights');
+      await check('weights');
+      await visit.open('API');
+      await check('api');
       await visit.close();
     });
   }

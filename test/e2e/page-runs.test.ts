@@ -138,7 +138,7 @@ describe('the page: what can be done with runs', { skip: noBrowser }, () => {
     const models = page.getByLabel('Model', { exact: true });
     await until(async () => (await models.inputValue()) === 'second', 'the model to be chosen');
     await visit.choose();
-    await visit.prediction('Dense');
+    await visit.prediction();
     // The model is known to every other page from now on.
     const other = await fixture.visit('classify');
     assert.deepEqual(await textsOf(other.page.getByLabel('Model', { exact: true }).locator('option')), [
@@ -175,7 +175,7 @@ describe('the page: what can be done with runs', { skip: noBrowser }, () => {
     const opened = page.waitForEvent('popup');
     await page.getByRole('link', { name: 'Model card' }).click();
     const card = await opened;
-    assert.match(await card.locator('body').innerText(), /# first[\s\S]*Intended use/);
+    assert.match((await card.locator('body').textContent())!, /# first[\s\S]*Intended use/);
     await card.close();
     await visit.close();
   });
@@ -199,7 +199,7 @@ describe('the page: what can be done with runs', { skip: noBrowser }, () => {
     await bar.waitFor();
     assert.equal(await bar.getAttribute('value'), await bar.getAttribute('max'));
     await visit.charts();
-    assert.doesNotMatch(await page.locator('main').innerText(), /top-5/i);
+    assert.doesNotMatch((await page.locator('main').textContent())!, /top-5/i);
     await visit.close();
   });
 

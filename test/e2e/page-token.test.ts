@@ -36,7 +36,7 @@ describe('the page behind a token', { skip: noBrowser }, () => {
     await page.getByLabel('Token').fill(TOKEN);
     await page.getByLabel('Token').press('Enter');
     await visit.choose();
-    await visit.prediction('Dense');
+    await visit.prediction();
     await page.getByRole('switch', { name: 'Run in this browser' }).check();
     await page.getByText('Running on your GPU').waitFor();
     assert.equal(fetched.length, 1);

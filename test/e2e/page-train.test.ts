@@ -33,6 +33,10 @@ describe('the page: train', { skip: noBrowser }, () => {
     page.getByLabel('Image folder').setInputFiles(work.path(folder));
 
   async function set(page: Page, settings: Readonly<Record<string, string>>): Promise<void> {
+    await page
+      .locator('details:not([open]) > summary', { hasText: 'Advanced settings' })
+      .click({ timeout: 1000 })
+      .catch(() => {});
     for (const [name, value] of Object.entries(settings)) {
       const field = page.getByLabel(name);
       if ((await field.getAttribute('type')) === 'number') await field.fill(value);
@@ -67,7 +71,7 @@ describe('the page: train', { skip: noBrowser }, () => {
     assert.ok(await page.getByRole('button', { name: 'Start' }).isDisabled());
     await choose(page, 'shades');
     await page.getByText(/^shades: 32 images in 2 classes; a tenth is held out/).waitFor();
-    assert.deepEqual(await textsOf(page.locator('.training-images li')), ['ember 16', 'moss 16']);
+    assert.deepEqual(await textsOf(page.locator('.class-previews li')), ['ember 16', 'moss 16']);
     const settings = { Width: '0.1', 'Batch size': '8', 'Learning rate': '0.01', Epochs: '12' };
     await set(page, settings);
     await start(page);
@@ -179,6 +183,47 @@ describe('the page: train', { skip: noBrowser }, () => {
     await visit.close();
   });
 
+  it('says before anything is started what will train', async () => {
+    const visit = await fixture.visit('train');
+    await visit.page
+      .getByText(/^WebGPU works here, but without a GPU \(.*swiftshader.*\): training is slow\.$/i)
+      .waitFor();
+    await visit.close();
+  });
+
+  it('takes photos with the camera, trains on them, and classifies an image at the end', async (t) => {
+    const visit = await fixture.visit('train');
+    const { page } = visit;
+    await page.context().grantPermissions(['camera']);
+    await page.getByRole('button', { name: 'Use the camera' }).click();
+    await page.getByLabel('Camera').waitFor();
+    await page.getByLabel('Name of class 1').fill('mug');
+    await page.getByLabel('Name of class 2').fill('pen');
+    const use = page.getByRole('button', { name: 'Use these photos' });
+    for (const place of [0, 1]) {
+      assert.ok(await use.isDisabled());
+      const row = page.locator('.camera li').nth(place);
+      await row.getByRole('button').click();
+      await row.getByText('10 photos', { exact: true }).waitFor();
+      await until(() => row.getByRole('button').isEnabled(), 'the burst to end');
+    }
+    assert.deepEqual(await visit.violations(), []);
+    await use.click();
+    await page.getByText(/^camera: 20 images in 2 classes; a tenth is held out/).waitFor();
+    assert.equal(await page.getByRole('img', { name: /^Image \d of (mug|pen)$/ }).count(), 8);
+    await set(page, { Width: '0.05', 'Batch size': '8', Epochs: '1' });
+    await start(page);
+    await ended(page);
+    await visit.choose(await jpeg(60, 44, 3), 'desk.jpg');
+    const list = page.getByRole('list', { name: 'Prediction of the trained model' });
+    await list.waitFor();
+    const names = (await textsOf(list.getByRole('listitem'))).map((text) => text.split(' ')[0]!);
+    assert.deepEqual(names.toSorted(), ['mug', 'pen']);
+    assert.deepEqual(await visit.violations(), []);
+    await visit.picture(t, 'train-camera-light');
+    await visit.close();
+  });
+
   it('is used by keyboard alone, from the images to the saved model', async () => {
     const visit = await fixture.visit('train');
     const { page } = visit;
@@ -187,10 +232,14 @@ describe('the page: train', { skip: noBrowser }, () => {
     await tabTo(page, /Try with shades/);
     await keyboard.press('Enter');
     await page.getByText(/^shades: 32 images in 2 classes/).waitFor();
+    await tabTo(page, /Advanced settings/);
+    await keyboard.press('Enter');
+    await page.getByLabel('Epochs').focus();
+    await keyboard.press('Shift+Tab');
     const settings: [RegExp, string][] = [
+      [/Epochs/, '400'],
       [/Width/, '0.05'],
       [/Batch size/, '8'],
-      [/Epochs/, '400'],
     ];
     for (const [field, value] of settings) {
       await tabTo(page, field);
@@ -210,12 +259,18 @@ describe('the page: train', { skip: noBrowser }, () => {
     await visit.close();
   });
 
-  it('reports that there is no GPU', async () => {
+  it('trains on the CPU where there is no GPU', async () => {
     const without = await openBrowser();
     const visit = await Visit.at(without, fixture.server.address, 'train');
-    await choose(visit.page, 'shades');
-    await start(visit.page);
-    await visit.alert('No WebGPU GPU found.');
+    const { page } = visit;
+    await choose(page, 'shades');
+    await set(page, { Width: '0.1', 'Batch size': '8', Epochs: '3' });
+    await start(page);
+    await page.getByText(/^Training on WebAssembly with .*SIMD, \d+ threads?\.$/).waitFor();
+    await ended(page);
+    const file = await save(page, 'last');
+    const image = work.path('shades/moss/1.png');
+    await vggOutput(work, 'predict', image, '--model', file, '--json');
     await visit.close();
     await without.close();
   });

@@ -44,6 +44,13 @@ describe('a run whose data set was moved or changed', () => {
     await resume(runs[1]!, 5);
     await assertSameTensors(`${runs[0]}/last.safetensors`, `${runs[1]}/last.safetensors`);
     assert.deepEqual((await readCheckpoint(`${runs[0]}/last.safetensors`))!.state.lost.length, 1);
+    const { validation } = JSON.parse(await readFile(`${runs[0]}/result.json`, 'utf8'));
+    await rm(`${copy}/val/owl`, { recursive: true });
+    const again = await succeeded(work.vgg`train ${copy} --out ${runs[0]!} --resume --skip-bad --epochs 6`);
+    assert.match(
+      again.stdout,
+      new RegExp(`center crops of ${(validation.images * 2) / 3} validation images`),
+    );
   });
 
   it('of an older version, without a record, is compared by its file times', async () => {

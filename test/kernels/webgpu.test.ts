@@ -85,7 +85,7 @@ describe('webgpu: a lost GPU', { skip }, () => {
     const parameters = await createParameters(backend, layers, new Map());
     const program = await backend.compile({ layers, inputShape: [1, 1, 2, 2], parameters });
     backend.gpu.device.destroy();
-    const said = { name: 'UserError', message: /^the GPU was lost \([^\n]+\): .*--resume[^\n]*$/ };
+    const said = { name: 'UserError', message: /^the GPU \([^\n]+\) was lost \([^\n]+\): .*--resume[^\n]*$/ };
     await assert.rejects(program.forward(new Float32Array(4)), said);
     await assert.rejects(program.forward(new Float32Array(4)), said);
     await assert.rejects(

@@ -6,6 +6,7 @@ import { createBackend, openBackend } from '../../src/kernels/registry.ts';
 import type { GpuOptions } from '../../src/kernels/webgpu/gpu.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
 import { createWebGpuBackend, WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
+import { openWasmInChromium } from './chromium-wasm.ts';
 import { useSoftwareGpu } from './software-gpu.ts';
 
 /** A backend, or the reason why this machine cannot run it. */
@@ -143,7 +144,9 @@ async function openOrExplain(
   precision: Precision = 'fp32',
 ): Promise<Pick<BackendUnderTest, 'backend' | 'skip'>> {
   try {
-    return { backend: await openBackend(name, { precision }), skip: false };
+    const inChromium = name === 'wasm' && process.env.VERYDEEP_TEST_WASM === 'chromium';
+    const backend = inChromium ? await openWasmInChromium() : await openBackend(name, { precision });
+    return { backend, skip: false };
   } catch (error) {
     // On Debian 12, the software GPU does not support f16.
     if (!(error instanceof UserError) || (process.env.CI && precision === 'fp32')) throw error;

@@ -2,7 +2,6 @@
 // are addresses in its memory. The host interprets and checks options; only what could corrupt memory is checked again.
 #include <algorithm>
 #include <cstdlib>
-#include <sstream>
 
 #include "../program.hpp"
 
@@ -79,24 +78,13 @@ VD_EXPORT("allocate") void* allocate(std::size_t bytes) {
 }
 VD_EXPORT("deallocate") void deallocate(void* data) { std::free(data); }
 
-/** @param schedules lines for Tuner::recall */
-VD_EXPORT("start") void start(int threads, int tune, const char* schedules) {
+VD_EXPORT("start") void start(int threads, int tune) {
   pool = new ThreadPool(threads);
   context.tuner.turn(tune != 0);
-  std::istringstream in(schedules);
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  context.tuner.recall(lines);
 }
 /** A thread's work, on an instance of this module over the same memory. */
 VD_EXPORT("work") void work(int thread) { pool->loop(thread); }
 
-VD_EXPORT("newSchedules") const char* newSchedules() {
-  std::string lines;
-  for (const std::string& line : context.tuner.news()) lines += line + '\n';
-  return returned(std::move(lines));
-}
-VD_EXPORT("isa") const char* isa() { return winograd::bestKernels().name; }
 VD_EXPORT("peak") double peak() { return winograd::measuredPeak(); }
 
 VD_EXPORT("createParameters")
@@ -146,7 +134,7 @@ VD_EXPORT("memoryUse") double memoryUse(const Program* program, int which) {
 /** Describes the next run, which may use what is not null. */
 VD_EXPORT("setBatch")
 void setBatch(int images, const float* input, float* output, const uint32_t* dropoutKeys, const int32_t* labels,
-              const float* weights, double labelSmoothing, double gradientScale, float* losses, const float* outputGradient, float* inputGradient) {
+              const float* weights, double labelSmoothing, const float* targets, int targetCount, double gradientScale, float* losses, const float* outputGradient, float* inputGradient) {
   batch.images = images;
   batch.input = input;
   batch.output = output;
@@ -154,6 +142,8 @@ void setBatch(int images, const float* input, float* output, const uint32_t* dro
   batch.labels = labels;
   batch.weights = weights;
   batch.labelSmoothing = labelSmoothing;
+  batch.targets = targets;
+  batch.targetCount = targetCount;
   batch.gradientScale = gradientScale;
   batch.losses = losses;
   batch.outputGradient = outputGradient;
@@ -164,13 +154,14 @@ VD_EXPORT("forward") void forward(Program* program) { program->forward(batch, ne
 VD_EXPORT("accumulate") void accumulate(Program* program) { program->accumulate(batch, never); }
 VD_EXPORT("backward") void backward(Program* program) { program->backward(batch, never); }
 
-/** The stages of the last run, one a line: layer, pass, algorithm, seconds, separated by tabs. */
+/** The stages of the last run, one a line: layer, pass, algorithm, nanoseconds, separated by tabs. */
 VD_EXPORT("stages") const char* stages(const Program* program) {
-  std::ostringstream lines;
+  std::string lines;
   for (const Stage& stage : program->stages()) {
-    lines << stage.layer << '\t' << stage.pass << '\t' << stage.algorithm << '\t' << stage.seconds << '\n';
+    lines += std::to_string(stage.layer) + '\t' + stage.pass + '\t' + stage.algorithm + '\t';
+    lines += std::to_string(static_cast<int64_t>(1e9 * stage.seconds)) + '\n';
   }
-  return returned(lines.str());
+  return returned(std::move(lines));
 }
 
 }  // namespace verydeep

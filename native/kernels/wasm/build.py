@@ -19,7 +19,7 @@ MOST_COMPRESSED = 200_000
 # Layers, planner and threads are compiled like the addon's: contraction only in the kernels.
 KERNEL_SOURCES = {'winograd/portable.cpp'}
 OTHER_SOURCES = """adaptive_pooling convolution dropout isa layout lrn matrix_product memory_block parameters planner pooling
-program relu sgd softmax_loss threads winograd_convolution winograd/dispatch winograd/team winograd/transformed_weights
+euclidean_loss program relu sgd softmax_loss threads winograd_convolution winograd/dispatch winograd/team winograd/transformed_weights
 winograd/tuner loops/dispatch loops/portable wasm/api wasm/heap""".split()
 SOURCES = sorted(KERNEL_SOURCES | {f'{name}.cpp' for name in OTHER_SOURCES})
 
@@ -36,7 +36,7 @@ RELAXED = ['-Xclang', '-target-feature', '-Xclang', '+relaxed-simd']
 def checksum():
     """Of every source and header, and of this script; test/unit/kernels/wasm-binary.test.ts computes it again."""
     found = [*KERNELS.glob('*.[ch]pp'), *KERNELS.glob('*/*.[ch]pp'), Path(__file__)]
-    left_out = ('binding', 'worker', 'selftest', 'avx')
+    left_out = ('binding', 'gpu_layer', 'worker', 'selftest', 'avx')
     kept = [p for p in found if not p.name.startswith(left_out)]
     total = hashlib.sha256()
     for path in sorted(kept, key=lambda p: p.relative_to(KERNELS).as_posix()):

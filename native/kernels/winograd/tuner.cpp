@@ -1,8 +1,8 @@
 #include "tuner.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
-#include <sstream>
 #include <utility>
 
 namespace verydeep::winograd {
@@ -39,10 +39,15 @@ void Trials::decide() {
 
 void Tuner::recall(const std::vector<std::string>& lines) {
   for (const std::string& line : lines) {
-    std::istringstream in(line);
-    std::string key;
+    const std::size_t end = line.find(' ');
+    if (end == std::string::npos) continue;
+    const char* const tiles = line.c_str() + end;
+    char* shared = nullptr;
+    char* rest = nullptr;
     Known known{};
-    if (in >> key >> known.tiles >> known.shared) known_[key] = known;
+    known.tiles = static_cast<decltype(known.tiles)>(std::strtol(tiles, &shared, 10));
+    known.shared = std::strtol(shared, &rest, 10) != 0;
+    if (shared != tiles && rest != shared) known_[line.substr(0, end)] = known;
   }
 }
 
@@ -64,10 +69,10 @@ void Tuner::took(const std::string& key, Trials& trials, double seconds) {
   spent_ += trials.took(seconds);
   if (spent_ > kSecondsToSpend) trials.decide();
   if (!trials.decided()) return;
-  std::ostringstream line;
-  line << key << ' ' << trials.current().tiles << ' ' << trials.current().shared;
+  const Schedule& found = trials.current();
+  const std::string line = key + ' ' + std::to_string(found.tiles) + (found.shared ? " 1" : " 0");
   const std::lock_guard<Mutex> lock(mutex_);
-  news_.push_back(line.str());
+  news_.push_back(line);
 }
 
 std::vector<std::string> Tuner::news() {

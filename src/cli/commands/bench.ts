@@ -2,6 +2,7 @@ import { choice, type FlagsOf, newCommand, option, required } from '../command.t
 import {
   backend,
   config,
+  gpus,
   json,
   networkOf,
   positiveInteger,
@@ -20,6 +21,7 @@ const options = {
   mode: choice(['infer', 'train'], 'what to time', 'infer'),
   backend,
   precision,
+  gpus,
   seconds: option('<n>', 'duration of the measurement', positiveNumber, '5'),
   threads,
   json,

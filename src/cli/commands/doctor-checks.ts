@@ -96,8 +96,19 @@ async function checkImages(): Promise<Check> {
   }
 }
 
-/** Rescales one pixel, which needs the image addon. */
+/** Loads the image addon, and rescales one pixel with it. */
 async function checkRescaling(name: string, found: string): Promise<Check> {
+  const { findImageAddon } = await import('../../data/pixels/image-addon.ts');
+  const { addon, tried } = findImageAddon();
+  if (!addon) {
+    const others = formatAttempts(tried);
+    return {
+      name,
+      status: 'warning',
+      found: `${found}; slowly, as no image addon loads (tried ${others})`,
+      remedy: ADDON_REMEDY,
+    };
+  }
   try {
     const { resampleNow } = await import('../../data/pixels/rescale.ts');
     resampleNow({ width: 1, height: 1, pixels: new Uint8Array(3) }, { width: 2, height: 2 });
@@ -108,27 +119,25 @@ async function checkRescaling(name: string, found: string): Promise<Check> {
   }
 }
 
-/** Loads the native addon and prints its description. */
+/** Opens the kernels, and prints their description, where they are from, and why not the others. */
 async function checkEngine(): Promise<Check> {
   const name = 'backend';
   try {
-    const { createBackend } = await import('../../kernels/registry.ts');
-    const { findKernels } = await import('../../kernels/native/load-addon.ts');
-    const { tried } = findKernels();
-    const found = `${createBackend('native').description}, from ${tried.at(-1)?.source}`;
+    const { openKernels } = await import('../../kernels/open-kernels.ts');
+    const { backend, tried } = openKernels();
+    await backend.started;
+    const taken = `${backend.description}, from ${tried.at(-1)!.source}`;
     const others = tried.slice(0, -1);
-    return {
-      name,
-      status: 'ok',
-      found: others.length > 0 ? `${found}; not ${formatAttempts(others)}` : found,
-    };
+    const found = others.length > 0 ? `${taken}; not ${formatAttempts(others)}` : taken;
+    if (backend.name !== 'wasm') return { name, status: 'ok', found };
+    return { name, status: 'warning', found: `${found}; slower than native kernels`, remedy: ADDON_REMEDY };
   } catch (error) {
     const message = messageOf(error);
     // The backend's own message includes the remedy.
     const [found, remedy] =
       error instanceof UserError
-        ? ['the native kernels fail to load', message]
-        : [`the native kernels fail to load: ${firstLine(message)}`, ADDON_REMEDY];
+        ? ['no kernels load', message]
+        : [`no kernels load: ${firstLine(message)}`, ADDON_REMEDY];
     return {
       name,
       status: 'missing',
@@ -138,22 +147,22 @@ async function checkEngine(): Promise<Check> {
   }
 }
 
-/** Prints the GPU's description, or why there is none. */
-const OPEN_GPU = `
-const { openBackend } = await import(process.argv[1]);
-const text = await openBackend('webgpu').then((gpu) => gpu.description + ' (--backend webgpu)', (error) => error.message.split(':', 1)[0] + ' (optional)');
+/** Prints the descriptions of all GPUs, or why there is none. */
+const LIST_GPUS = `
+const { describeGpus } = await import(process.argv[1]);
+const text = await describeGpus().then((gpus) => gpus.join('; ') + ' (--backend webgpu)', (error) => error.message.split(':', 1)[0] + ' (optional)');
 process.stdout.write(text, () => process.exit());
 `;
 
 /**
- * Opens a GPU through WebGPU. A machine without one is fine. This happens in another process, because drivers write
+ * Lists the GPUs that WebGPU finds. A machine without one is fine. This happens in another process, because drivers write
  * warnings to stderr, and a broken one may crash.
  */
 async function checkGpu(): Promise<Check> {
   const name = 'GPU';
-  const registry = new URL('../../kernels/registry.js', import.meta.url).href;
+  const listing = new URL('../../kernels/webgpu/gpu-listing.js', import.meta.url).href;
   try {
-    const args = ['--input-type=module', '--eval', OPEN_GPU, registry];
+    const args = ['--input-type=module', '--eval', LIST_GPUS, listing];
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 60_000 });
     return { name, status: 'ok', found: stdout.trim() };
   } catch {

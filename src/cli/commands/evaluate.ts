@@ -3,7 +3,7 @@ import { InterruptedError, UsageError } from '../../core/errors.ts';
 import type { BadImage } from '../../data/sources/bad-images.ts';
 import { splitNames } from '../../data/sources/splits.ts';
 import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
-import { choice, type FlagsOf, flag, newCommand, option, outputFile } from '../command.ts';
+import { choice, type FlagsOf, flag, newCommand, option, outputFile, repeatable } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
 import { readOptionsOf } from '../format-options.ts';
 import { messagesOf, reportBad, skipBad } from '../image-files.ts';
@@ -14,11 +14,27 @@ import { positiveInteger } from '../options.ts';
 import { log, printAs, warn } from '../output.ts';
 import { withBars } from '../progress.ts';
 import { rankOptions, withRanks } from '../ranks.ts';
+import { evaluateBoxes } from './evaluate-localization.ts';
 import { detailsOf, formatDetails, formatEvaluation, showEvaluation } from './evaluation-result.ts';
 
 const { model, ...others } = modelOptions;
 const options = {
   model,
+  task: choice(
+    ['classify', 'localize'],
+    "what to measure: errors of classes, or of the boxes that localization models predict (the paper's appendix A)",
+    'classify',
+  ),
+  classifier: repeatable(
+    option(
+      '<model>',
+      'with --task localize: classification model that names the classes and rates the boxes; repeat it to average several',
+    ),
+  ),
+  boxes: option(
+    '<path>',
+    'with --task localize: CSV file of boxes, or folder of XML files (default: annotations near the images)',
+  ),
   ...dataOptions,
   split: choice(
     splitNames,
@@ -54,6 +70,7 @@ export const command = newCommand('evaluate', {
     'evaluate ILSVRC --model vgg-d.safetensors --scales 256,384,512 --protocol both --json',
     'evaluate ILSVRC --model vgg-d.safetensors --model vgg-e.safetensors --scales auto --resume',
     'evaluate ILSVRC --split test --model vgg-d.safetensors --submission d.txt',
+    'evaluate ILSVRC --task localize --model boxes.safetensors --classifier vgg-d.safetensors --scales 352,384',
   ],
   options,
 })
@@ -62,6 +79,10 @@ export const command = newCommand('evaluate', {
 
 async function evaluate(named: string, flags: Flags): Promise<void> {
   const data = dataLocation(named, flags);
+  if (flags.task === 'localize') return evaluateBoxes(data, flags);
+  if (flags.classifier !== undefined || flags.boxes !== undefined) {
+    throw new UsageError('--classifier and --boxes are for boxes; add --task localize, or leave them out');
+  }
   const read = await readOptionsOf(flags);
   if (flags.skipBad && flags.submission !== undefined) {
     throw new UsageError('a submission needs a line for each image; leave out --skip-bad');

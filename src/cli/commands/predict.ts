@@ -9,7 +9,7 @@ import { type FlagsOf, flag, newCommand, option } from '../command.ts';
 import { readOptionsOf } from '../format-options.ts';
 import { imagesArgument, imagesOf, messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { downloadModels } from '../model-downloads.ts';
-import { modelOptions } from '../model-options.ts';
+import { localizer, modelOptions } from '../model-options.ts';
 import { positiveInteger } from '../options.ts';
 import { log, printJson, printResult } from '../output.ts';
 import { withProgress } from '../progress.ts';
@@ -17,6 +17,7 @@ import { withProgress } from '../progress.ts';
 const { model, ...others } = modelOptions;
 const options = {
   model,
+  localizer,
   top: option('<n>', 'number of classes to print', positiveInteger, '5'),
   all: flag('with --json: print the posteriors of all classes'),
   skipBad,
@@ -33,6 +34,7 @@ export const command = newCommand('predict', {
     'predict cat.jpg dog.jpg --model vgg-d.safetensors --protocol center --json',
     'predict photos "more/*.jpg" https://example.org/cat.jpg --model vgg-d.safetensors',
     'predict - --model vgg-d.safetensors < cat.jpg',
+    'predict cat.jpg --model vgg-d.safetensors --localizer boxes.safetensors',
   ],
   options,
 })
@@ -47,8 +49,8 @@ async function predict(inputs: string[], flags: Flags): Promise<void> {
   const images = await imagesOf(inputs);
   const bad: BadImage[] = [];
   const options = { ...flags, read: await readOptionsOf(flags) };
-  await downloadModels(flags.model);
-  const classifier = await Classifier.open(flags.model, options);
+  await downloadModels([...flags.model, ...(flags.localizer ?? [])]);
+  const classifier = await Classifier.open(flags.model, { ...options, localizers: flags.localizer });
   const note = testNote(flags.model[0]!, classifier.model);
   if (note !== undefined && flags.protocol === undefined && flags.scales === undefined) log(note);
   try {
@@ -86,15 +88,25 @@ function jsonOf({ path, top, posteriors }: Named, { all }: Flags) {
   return { path, top, posteriors: all ? [...posteriors] : undefined };
 }
 
+/** Edges as distances from the left and the top, in whole pixels: `12,30 to 200,180`. */
+function formatBox({ left, top, right, bottom }: NonNullable<Named['top'][number]['box']>): string {
+  return `${Math.round(left)},${Math.round(top)} to ${Math.round(right)},${Math.round(bottom)}`;
+}
+
 function formatPredictions(predictions: readonly Named[]): string {
+  const hasBoxes = predictions.some(({ top }) => top[0]?.box);
   return formatTable(
     predictions.flatMap(({ path, top }) =>
-      top.map(({ label, probability }, rank) => [
+      top.map(({ label, probability, box }, rank) => [
         rank === 0 ? printable(path) : '',
         label,
         formatPercent(probability),
+        ...(box ? [formatBox(box)] : []),
       ]),
     ),
-    { head: ['image', 'class', 'probability %'], align: ['left', 'left', 'right'] },
+    {
+      head: ['image', 'class', 'probability %', ...(hasBoxes ? ['box, px'] : [])],
+      align: ['left', 'left', 'right', ...(hasBoxes ? (['right'] as const) : [])],
+    },
   );
 }

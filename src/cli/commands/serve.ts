@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+
 import { stat } from 'node:fs/promises';
 import { setFlagsFromString } from 'node:v8';
 import { InvalidArgumentError } from 'commander';
@@ -13,9 +13,10 @@ import { type FlagsOf, newCommand, option, type Parser, repeatable, switchedOff 
 import { formatOptions, readOptionsOf } from '../format-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
-import { backend, colorProfiles, integer, positiveInteger, precision, threads } from '../options.ts';
+import { localizer } from '../model-options.ts';
+import { backend, colorProfiles, gpus, integer, positiveInteger, precision, threads } from '../options.ts';
 import { log } from '../output.ts';
-import { FASHION_MNIST } from './demo.ts';
+import { findFashionMnist } from './fashion-mnist.ts';
 
 const DEFAULT_RUNS = 'runs';
 
@@ -31,6 +32,7 @@ const options = {
       `model file of any format, or ${MODEL_NAMES}; may be repeated (default: the newest run's best model)`,
     ),
   ),
+  localizer,
   runs: option('<folder>', 'folder whose run folders are shown (default: runs)'),
   host: option(
     '<address>',
@@ -42,7 +44,7 @@ const options = {
   tokenFile: option('<file>', 'file with the token that clients must send'),
   demoData: option(
     '<folder>',
-    'data set that the page offers for training in the browser (default: Fashion-MNIST, if its Debian package is installed)',
+    'data set that the page offers for training in the browser (default: Fashion-MNIST, the whole of it if its Debian package is installed)',
   ),
   weights: switchedOff('do not send weights to browsers, so they cannot run the model themselves'),
   cors: repeatable(
@@ -76,6 +78,7 @@ const options = {
   threads,
   backend,
   precision,
+  gpus,
   ...formatOptions,
 };
 type Flags = FlagsOf<typeof options>;
@@ -97,10 +100,11 @@ async function serve(flags: Flags): Promise<void> {
   letHeapGrow();
   const runs = await runsOf(flags);
   const models = flags.model ?? (await newestModel(runs));
-  await downloadModels(models);
+  await downloadModels([...models, ...(flags.localizer ?? [])]);
   const server = await serveModels({
     ...flags,
     models,
+    localizers: flags.localizer,
     runs,
     read: await readOptionsOf(flags),
     token: flags.tokenFile === undefined ? undefined : await readToken(flags.tokenFile),
@@ -125,8 +129,8 @@ async function runsOf({ runs }: Flags): Promise<string> {
   throw new UserError(`--runs ${runs} is not a folder; name the folder that holds your run folders`);
 }
 
-async function demoDataOf({ demoData }: Flags): Promise<string | undefined> {
-  if (demoData === undefined) return existsSync(FASHION_MNIST) ? FASHION_MNIST : undefined;
+async function demoDataOf({ demoData }: Flags): Promise<string> {
+  if (demoData === undefined) return findFashionMnist();
   // Listing a large folder takes minutes, so its images are opened when they are needed.
   if ((await kindOf(demoData)) !== 'folder') await openImages(demoData);
   return demoData;

@@ -7,6 +7,7 @@ import { faultOf } from '../../train/resolve-recipe.ts';
 
 /** Headings of the help. Keys that no group names come last. */
 const GROUPS: Readonly<Record<string, readonly RecipeKey[]>> = {
+  'Task:': ['task', 'regression', 'boxes'],
   'Network:': ['config', 'width', 'crop', 'hidden', 'head-pool', 'dropout', 'pooling'],
   'First weights:': ['from', 'from-shallower', 'from-convention', 'from-features-only', 'init', 'init-std'],
   'Images:': [

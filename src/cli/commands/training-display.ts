@@ -77,8 +77,8 @@ export class TrainingDisplay implements TrainListener {
     if (isBest) this.#bestError = top1Error;
     this.#line?.validated(top1Error, isBest);
     // Interval and chance are the same in every line, so only the result has them.
-    const { classes, unbalanced } = this.#start!.validation;
-    const errors = formatErrors(metrics, { classes, unbalanced, images: Number.POSITIVE_INFINITY });
+    const { classes, unbalanced, areBoxes } = this.#start!.validation;
+    const errors = formatErrors(metrics, { classes, unbalanced, areBoxes, images: Number.POSITIVE_INFINITY });
     log(
       `epoch ${epoch.toFixed(1)}, iteration ${formatCount(iteration)}: validation ${errors}${isBest ? ' (best)' : ''}, loss ${loss.toFixed(4)} (rate ${Number(learningRate.toPrecision(3))})`,
     );
@@ -120,7 +120,7 @@ export function formatTrainOutcome({
   lastModel,
   validation,
 }: TrainOutcome): string {
-  const { images, split, classes, guessing } = validation;
+  const { images, split, classes, guessing, areBoxes } = validation;
   const measured = `center crops of ${formatCount(images)} ${formatSplit(split)}`;
   const rows: [string, string][] = [
     ['run', run],
@@ -131,7 +131,7 @@ export function formatTrainOutcome({
     const { top1Error, iteration, model } = best;
     rows.push(
       ['best model', `${model}, of iteration ${formatCount(iteration)}`],
-      ['its error', `${formatErrors({ top1Error }, { images, classes, guessing })}, ${measured}`],
+      ['its error', `${formatErrors({ top1Error }, { images, classes, guessing, areBoxes })}, ${measured}`],
     );
   }
   if (last) {

@@ -1,9 +1,12 @@
 import { type TransferResult, transferFeatures } from '../../api/transfer-features.ts';
 import { UsageError } from '../../core/errors.ts';
+import type { BadImage } from '../../data/sources/bad-images.ts';
+import { linearKinds } from '../../evaluate/transfer/linear-problem.ts';
 import { formatTable } from '../../report/table.ts';
 import { choice, type FlagsOf, force, newCommand, option } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
 import { readOptionsOf } from '../format-options.ts';
+import { messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { downloadModels } from '../model-downloads.ts';
 import { inferenceOptions, modelOptions } from '../model-options.ts';
@@ -21,6 +24,11 @@ const options = {
     list(positiveInteger),
   ),
   aggregate: choice(['average', 'stack'], 'how the descriptors of several scales are joined', 'average'),
+  classifier: choice(linearKinds, 'what separates each class from the rest', 'svm'),
+  labelSeparator: option(
+    '<text>',
+    "separator of the labels of images that have several, such as ';' for cat;dog (default: one label each)",
+  ),
   trainPerClass: option(
     '<n>',
     'draw this many training images of each class at random, and test on others',
@@ -31,6 +39,7 @@ const options = {
   seed: option('<n>', 'seed of the splits', positiveInteger, '1'),
   out: option('<file>', 'model file to write (.safetensors), with the classifier as its last layer'),
   force,
+  skipBad,
   ...inferenceOptions,
 };
 type Flags = FlagsOf<typeof options>;
@@ -59,6 +68,7 @@ async function transfer(named: string, flags: Flags): Promise<void> {
     refuseToOverwrite(flags.out, flags);
   }
   const read = await readOptionsOf(flags);
+  const bad: BadImage[] = [];
   await downloadModels(flags.model);
   const result = await withBars((show) =>
     untilInterrupted((signal) =>
@@ -69,10 +79,13 @@ async function transfer(named: string, flags: Flags): Promise<void> {
         read,
         signal,
         onProgress: (done, total) => show('describing', done, total),
+        onBad: flags.skipBad ? (images) => bad.push(...images) : undefined,
       }),
     ),
   );
-  printAs(result, flags, formatTransfer);
+  printAs({ ...result, bad: messagesOf(bad) }, flags, formatTransfer);
+  const [first] = result.splits;
+  reportBad(bad, first!.trainingImages + first!.testImages + bad.length, flags, ` of ${data}`);
 }
 
 function percent(value: number): string {

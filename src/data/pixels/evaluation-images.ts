@@ -49,9 +49,12 @@ export async function prepareForEvaluation(
   options: PreparationOptions = {},
 ): Promise<RgbImage[]> {
   const image = await decodeStored(stored, name, { ...options, largestSide: Math.max(...scales) });
+  const { original = { width: image.width, height: image.height } } = image;
   const scaled: RgbImage[] = [];
-  for (const scale of scales)
-    scaled.push(await rescaleImage(image, scale, name, options.maxPixels, options.rounding));
+  for (const scale of scales) {
+    const one = await rescaleImage(image, scale, name, options.maxPixels, options.rounding);
+    scaled.push({ ...one, original });
+  }
   return scaled;
 }
 

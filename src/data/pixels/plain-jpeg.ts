@@ -19,12 +19,12 @@ interface PlainJpeg extends Size {
   readonly progressive: boolean;
 }
 
-/** Reads the header. @returns undefined for anything but a plain JPEG */
+/** Reads the header. @returns undefined for anything but a plain JPEG, and without the addon or its libjpeg-turbo */
 export function asPlainJpeg(
   bytes: Uint8Array,
   colorProfiles: ColorProfiles = 'ignore',
 ): PlainJpeg | undefined {
-  const header = imageAddon().jpegHeader(bytes);
+  const header = imageAddon()?.jpegHeader?.(bytes);
   if (header === undefined) return undefined;
   const { exif, extended, ...facts } = header;
   // An APP2 segment may be a part of a profile.
@@ -36,7 +36,7 @@ export function asPlainJpeg(
 /** Decodes the image. @returns undefined if any of it is damaged or missing */
 export async function decodePlainJpeg(jpeg: PlainJpeg): Promise<RgbImage | undefined> {
   const { bytes, width, height, progressive } = jpeg;
-  const addon = imageAddon();
+  const addon = imageAddon()!;
   const isQuick = !progressive && width * height <= QUICK_PIXELS && bytes.length <= QUICK_BYTES;
   const pixels = isQuick
     ? addon.decodeJpeg(bytes, width, height)

@@ -1,7 +1,7 @@
 /**
  * Rescales images isotropically so that the smaller side is S (training) or Q (testing); training, evaluation and
  * serving do the same (paper, 3.1 and 3.2). The pixels are those of resample.ts, computed by the addon native/images,
- * synchronously or on another thread.
+ * synchronously or on another thread; without the addon, by resample.ts itself.
  *
  * The input is the image as returned by decode.ts, which depends only on the file and the largest S or Q, not on the
  * state of a cache.
@@ -11,7 +11,15 @@ import type { Rounding } from '../../core/image-preparation.ts';
 import type { RgbImage } from '../sources/image-source.ts';
 import { imageAddon, QUICK_PIXELS, type ResampleJob, type TapArrays } from './image-addon.ts';
 import { DEFAULT_MAX_PIXELS } from './image-formats.ts';
-import { rescaledSize, type Size, type Taps, tapsFor, type Window, wholeWindow } from './resample.ts';
+import {
+  resample,
+  rescaledSize,
+  type Size,
+  type Taps,
+  tapsFor,
+  type Window,
+  wholeWindow,
+} from './resample.ts';
 
 /**
  * Rescales isotropically.
@@ -61,8 +69,10 @@ export function isQuick(from: Size, window: Size): boolean {
 
 /** Resamples to `size` and returns a window of the result. */
 export function resampleNow(image: RgbImage, size: Size, window = wholeWindow(size)): RgbImage {
+  const addon = imageAddon();
+  if (!addon) return resample(image, size.width, size.height, window);
   const { width, height } = window;
-  return { width, height, pixels: imageAddon().resample(...jobOf(image, size, window)) };
+  return { width, height, pixels: addon.resample(...jobOf(image, size, window)) };
 }
 
 /** Like `resampleNow`, but on another thread. */
@@ -71,8 +81,10 @@ export async function resampleLater(
   size: Size,
   window = wholeWindow(size),
 ): Promise<RgbImage> {
+  const addon = imageAddon();
+  if (!addon) return resample(image, size.width, size.height, window);
   const { width, height } = window;
-  return { width, height, pixels: await imageAddon().resampleLater(...jobOf(image, size, window)) };
+  return { width, height, pixels: await addon.resampleLater(...jobOf(image, size, window)) };
 }
 
 function jobOf({ pixels, width, height }: RgbImage, size: Size, window: Window): ResampleJob {

@@ -5,6 +5,7 @@
 import { crc32 } from 'node:zlib';
 import { defaultConcurrency, mapConcurrently } from '../../core/concurrency.ts';
 import { alone, shareOf, type Team } from '../../core/process-team.ts';
+import { reportProgress } from '../../core/progress-channel.ts';
 import { contentHash } from './content-hash.ts';
 import type { ImageSource, StoredImage } from './image-source.ts';
 
@@ -67,7 +68,7 @@ export function watchFingerprints(
  */
 export async function fingerprintImages(
   source: ImageSource,
-  { known, team = alone, signal, onProgress }: FingerprintOptions = {},
+  { known, team = alone, signal, onProgress = reportComparison }: FingerprintOptions = {},
 ): Promise<string[]> {
   const [start, end] = shareOf(source.length, team);
   const images = Array.from({ length: end - start }, (_, i) => start + i);
@@ -77,7 +78,7 @@ export async function fingerprintImages(
     signal?.throwIfAborted();
     // Whoever uses the image finds out why it cannot be read.
     const fingerprint = await source.read(image).then(fingerprintOf, () => '');
-    onProgress?.(++done, missing.length);
+    onProgress(++done, missing.length);
     return fingerprint;
   });
   const found = new Map(missing.map((image, i) => [image, read[i]!]));
@@ -89,8 +90,12 @@ interface FingerprintOptions {
   readonly known?: ReadonlyMap<number, string>;
   readonly team?: Team;
   readonly signal?: AbortSignal;
-  /** Called after each image that is read, on each process for its own. */
+  /** Called after each image that is read, on each process for its own (default: reports it as progress). */
   onProgress?(done: number, total: number): void;
+}
+
+function reportComparison(done: number, total: number): void {
+  reportProgress({ label: 'comparing with the training images', done, total });
 }
 
 /** Fingerprints as a compact text: 8 characters each. */

@@ -1,3 +1,4 @@
+import type { Box } from '../../core/boxes.ts';
 import type { ColorProfiles } from '../../core/image-preparation.ts';
 import type { FileTree } from './folders/file-tree.ts';
 import type { UnusedFiles } from './folders/unused-files.ts';
@@ -45,6 +46,12 @@ export interface ImageSource {
   label(index: number): number;
   /** A path or a name with a number, for messages and prediction files. */
   imageName(index: number): string;
+  /**
+   * The boxes of an image's objects of its class, at least one; only sources that were opened for localization have them.
+   * @param size of the image as stored, in pixels
+   * @throws UserError naming the annotation of a box outside the image
+   */
+  boxes?(index: number, size: { readonly width: number; readonly height: number }): readonly Box[];
   /** The image as stored. @throws UserError naming the file when it cannot be read. */
   read(index: number): Promise<StoredImage>;
   /** Changes when the images, their order or their labels do: a hash over names, sizes, times and labels. */

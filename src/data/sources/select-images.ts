@@ -18,6 +18,7 @@ export function selectImages(source: ImageSource, indices: Uint32Array): ImageSo
     length: indices.length,
     label: (index) => source.label(original(index)),
     imageName: (index) => source.imageName(original(index)),
+    boxes: source.boxes && ((index, size) => source.boxes!(original(index), size)),
     read: async (index) => source.read(original(index)),
     fingerprint: async () =>
       createHash('sha256')

@@ -3,6 +3,7 @@
  * in order while the next ones are being prepared. A batch's content depends only on the plan and the options.
  */
 import pLimit, { type LimitFunction } from 'p-limit';
+import { BOX_VALUES, boxTarget, largestBox, scaledBox } from '../../core/boxes.ts';
 import { defaultConcurrency, prefetch } from '../../core/concurrency.ts';
 import { UserError } from '../../core/errors.ts';
 import { EventLoopTurn } from '../../core/event-loop-turn.ts';
@@ -43,6 +44,8 @@ export interface ImageBatch {
   readonly input: Float32Array;
   /** `[N]`, class numbers. */
   readonly labels: Int32Array;
+  /** `[N, 4]`, the boxes of the images' objects as a network should state them, if the source has boxes. */
+  readonly targets?: Float32Array;
   /** `[N]`, numbers of the images in the source; in the place of a lost image, the one that follows it. */
   readonly images: Uint32Array;
   /** `[N]`, the epoch that each image belongs to. */
@@ -57,6 +60,8 @@ interface Slot {
   readonly epoch: number;
   readonly input: Float32Array;
   readonly offset: number;
+  /** The image's part of the batch's targets. */
+  readonly target?: Float32Array;
 }
 
 const GIBIBYTE = 2 ** 30;
@@ -96,13 +101,15 @@ export class TrainingImages {
   async #load({ images, epochs }: PlannedBatch, signal: AbortSignal): Promise<ImageBatch> {
     const size = 3 * this.options.crop ** 2;
     const input = new Float32Array(images.length * size);
+    const targets = this.source.boxes && new Float32Array(images.length * BOX_VALUES);
     const failures: unknown[] = [];
     const pending: Promise<void>[] = [];
     const turn = new EventLoopTurn();
     const used = images.slice();
     const lost: BadImage[] = [];
     for (const [i, image] of images.entries()) {
-      const slot: Slot = { image: this.#standIn(image), epoch: epochs[i]!, input, offset: i * size };
+      const target = targets?.subarray(i * BOX_VALUES, (i + 1) * BOX_VALUES);
+      const slot: Slot = { image: this.#standIn(image), epoch: epochs[i]!, input, offset: i * size, target };
       await turn.yieldIfDue();
       try {
         used[i] = slot.image;
@@ -122,6 +129,7 @@ export class TrainingImages {
     return {
       input,
       labels: Int32Array.from(used, (image) => this.source.label(image)),
+      targets,
       images: used,
       epochs,
       lost,
@@ -170,12 +178,14 @@ export class TrainingImages {
       });
       // With a single scale, the rescaled image is kept, so that it is rescaled only once.
       if (this.#augmentation.fixedScale && this.#cache.open) {
-        image = await rescaleImage(image, side, name, this.options.maxPixels);
+        const { original = { width: image.width, height: image.height } } = image;
+        image = { ...(await rescaleImage(image, side, name, this.options.maxPixels)), original };
       }
       this.#cache.add(slot.image, image);
     }
     if (this.#writeNow(image, slot)) return;
     const { size, crop, window } = this.#placeIn(image, slot);
+    this.#writeTarget(image, size, crop, slot);
     this.#writeWindow(await resampleLater(image, size, window), crop, slot);
   }
 
@@ -185,7 +195,16 @@ export class TrainingImages {
     if (isSameSize(image, size)) this.#writeCrop(image, crop, slot);
     else if (isQuick(image, window)) this.#writeWindow(resampleNow(image, size, window), crop, slot);
     else return false;
+    this.#writeTarget(image, size, crop, slot);
     return true;
+  }
+
+  /** Of several objects of the image's class, the largest counts. */
+  #writeTarget(image: RgbImage, size: Size, crop: Crop, { image: index, target }: Slot): void {
+    if (!target) return;
+    const stored = image.original ?? image;
+    const box = largestBox(this.source.boxes!(index, stored));
+    target.set(boxTarget(scaledBox(box, size.width / stored.width, size.height / stored.height), crop));
   }
 
   /** The size that an image is rescaled to, and its crop: only the pixels of the crop are computed. */

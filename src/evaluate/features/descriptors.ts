@@ -11,6 +11,7 @@ import { defaultConcurrency, prefetch } from '../../core/concurrency.ts';
 import { messageOf, UserError } from '../../core/errors.ts';
 import { parameterSpecs } from '../../core/layer.ts';
 import { prepareForEvaluation } from '../../data/pixels/evaluation-images.ts';
+import type { BadImage } from '../../data/sources/bad-images.ts';
 import { contentHash } from '../../data/sources/content-hash.ts';
 import type { ImageSource, RgbImage } from '../../data/sources/image-source.ts';
 import type { LoadedModel } from '../inference/load-model.ts';
@@ -33,24 +34,31 @@ export interface DescriptorOptions {
   readonly signal?: AbortSignal;
   /** Called after each image. */
   onImage?(): void;
+  /** Called with each image that cannot be used, which then has no descriptors (default: the first one is an error). */
+  readonly onBad?: (image: BadImage) => void;
 }
 
 /**
  * The descriptors of all images of a source at each scale.
- * @returns `[images][scales][D]`
+ * @returns `[images][scales][D]`; undefined for images that cannot be used
  * @throws UserError naming an image that cannot be used; the signal's reason when it is aborted.
  */
 export async function describeImages(
   source: ImageSource,
   model: LoadedModel,
   options: DescriptorOptions,
-): Promise<Float32Array[][]> {
+): Promise<(Float32Array[] | undefined)[]> {
   const { layer, scales, maxPixels, signal, onImage } = options;
   const { colorProfiles, publishedTest } = model.facts;
   const stores = await openStores(model, options);
   const extractor = new FeatureExtractor(model, layer, programBytesFor(model.facts.network));
-  const found: Float32Array[][] = [];
-  const prepared = prefetch(new Uint32Array(source.length).keys(), defaultConcurrency, async (index) => {
+  const found: (Float32Array[] | undefined)[] = [];
+  const leaveOut = (index: number, error: unknown) => {
+    if (!options.onBad || !(error instanceof UserError)) throw error;
+    options.onBad({ index, message: error.message });
+    return undefined;
+  };
+  const prepare = async (index: number) => {
     const stored = await source.read(index);
     const hash = contentHash(stored);
     const name = source.imageName(index);
@@ -58,17 +66,23 @@ export async function describeImages(
     const settings = { maxPixels, colorProfiles, rounding: publishedTest?.rounding };
     const images = missing.length > 0 ? await prepareForEvaluation(stored, name, missing, settings) : [];
     return { hash, name, images: new Map(missing.map((scale, i) => [scale, images[i]!])) };
-  });
+  };
+  const prepared = prefetch(new Uint32Array(source.length).keys(), defaultConcurrency, (index) =>
+    prepare(index).catch((error: unknown) => leaveOut(index, error)),
+  );
+  const describeAll = async ({ hash, name, images }: Awaited<ReturnType<typeof prepare>>) => {
+    const own: Float32Array[] = [];
+    for (const [i, scale] of scales.entries()) {
+      const kept = stores[i]!.get(hash);
+      own.push(kept ?? (await stores[i]!.add(hash, await describe(extractor, images.get(scale)!, name))));
+    }
+    return own;
+  };
   try {
-    for await (const { hash, name, images } of prepared) {
+    for await (const one of prepared) {
       signal?.throwIfAborted();
-      const own: Float32Array[] = [];
-      for (const [i, scale] of scales.entries()) {
-        const image = images.get(scale);
-        const kept = stores[i]!.get(hash);
-        own.push(kept ?? (await stores[i]!.add(hash, await describe(extractor, image!, name))));
-      }
-      found.push(own);
+      const index = found.length;
+      found.push(one && (await describeAll(one).catch((error: unknown) => leaveOut(index, error))));
       onImage?.();
     }
     return found;

@@ -23,6 +23,8 @@ export interface BatchRunner {
   readonly run: (shape: Shape4, input: Float32Array) => Promise<Float32Array>;
   /** Maximum number of inputs of a shape in one batch; rounded down to a power of two. */
   readonly maxSize: (shape: ItemShape) => number;
+  /** Maximum number of batches in `run` at a time (default 2: one is computed while the next is written). */
+  readonly concurrency?: number;
 }
 
 export interface Batcher {
@@ -43,10 +45,7 @@ export interface Batcher {
   close(error: unknown): void;
 }
 
-export interface DeterministicBatcherOptions extends BatchRunner {
-  /** Maximum number of batches in `run` at a time (default 2: one is computed while the next is written). */
-  readonly concurrency?: number;
-}
+export type DeterministicBatcherOptions = BatchRunner;
 
 interface PendingInput {
   readonly item: BatchItem;

@@ -76,6 +76,8 @@ export class ImageClassifier {
     this.#programs = new ProgramCache({ backend, layers, parameters, memoryBytes: programBytes });
     this.#batcher = batcher({
       run: (shape, input) => this.#programs.run(shape, input),
+      // One batch on each device, and one is written meanwhile.
+      concurrency: (backend.devices ?? 1) + 1,
       maxSize: (shape) => Math.min(batch, batchBytes / largestLayerBytes(layers, [1, ...shape])),
     });
   }

@@ -1,7 +1,7 @@
 /** Reads model files into the memory of a backend. */
 import type { ColorProfiles } from '../../core/image-preparation.ts';
 import type { Backend, Parameters } from '../../kernels/backend.ts';
-import type { BackendName, Precision } from '../../kernels/backend-options.ts';
+import type { BackendName, BackendOptions, Precision } from '../../kernels/backend-options.ts';
 import { moveIntoParameters } from '../../kernels/canonical-parameters.ts';
 import { openBackend } from '../../kernels/registry.ts';
 import type { Network } from '../../net/network.ts';
@@ -14,7 +14,7 @@ import { type ReadModelOptions, readModel } from '../../weights/model/read-model
  * const classifier = await Classifier.open('vgg-d.safetensors', { backend: 'webgpu', precision: 'f16' });
  */
 export interface EngineOptions {
-  /** Compute backend: `native` (CPU; the default), `webgpu` (GPU) or `reference` (slow, for tests). */
+  /** Compute backend: `native` (CPU; the default), `wasm` (CPU, slower), `webgpu` (GPU) or `reference` (slow, for tests). */
   readonly backend?: BackendName;
   /** CPU threads (default: one for each core). */
   readonly threads?: number;
@@ -23,6 +23,13 @@ export interface EngineOptions {
    * formats are faster and less exact; backends without the format refuse it.
    */
   readonly precision?: Precision;
+  /**
+   * GPUs of the backend `webgpu`, which share the batches: `all`, a number of GPUs (`4`), their numbers (`0,2`, or
+   * `device=1` for one), or part of a name (default: the fastest one).
+   */
+  readonly gpus?: string;
+  /** This process among those on this machine that share its GPUs (default: it is alone). */
+  readonly localRank?: BackendOptions['localRank'];
   /** Facts that other formats may lack, such as preprocessing and class names (default: those in the file). */
   readonly read?: ReadModelOptions;
   /** What happens to embedded color profiles of images (default: as in the model's training). */
@@ -43,9 +50,9 @@ export interface LoadedModel {
  */
 export async function loadModels(
   paths: readonly string[],
-  { backend: name, threads, precision, read, colorProfiles }: EngineOptions = {},
+  { backend: name, threads, precision, gpus, localRank, read, colorProfiles }: EngineOptions = {},
 ): Promise<LoadedModel[]> {
-  const backend = await openBackend(name, { threads, precision });
+  const backend = await openBackend(name, { threads, precision, gpus, localRank });
   const loaded: LoadedModel[] = [];
   try {
     for (const path of paths) loaded.push(await loadModel(backend, path, { ...read, colorProfiles }));

@@ -51,6 +51,15 @@ export class LoadedEnsemble {
     return this.models[0]!;
   }
 
+  /** The models' networks, and their numbers of the first model's classes. */
+  get networks(): readonly { classifier: ImageClassifier; path: string; numbers?: Int32Array }[] {
+    return this.#classifiers.map((classifier, i) => ({
+      classifier,
+      path: this.models[i]!.path,
+      numbers: this.#numbers[i],
+    }));
+  }
+
   /**
    * @throws UserError when the default scales are unknown, a scale is too small for a model, or the models treat color
    *   profiles differently.

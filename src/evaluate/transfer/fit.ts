@@ -1,7 +1,8 @@
 /** Fits a linear classifier to descriptors: the constant is chosen on a fifth of the training images (appendix B). */
 import { deriveKeys, keyOfSeed, permutation } from '../../core/random.ts';
 import { holdOut, holdOutOfAll } from '../../data/sources/hold-out.ts';
-import { type LinearClassifier, type LinearProblem, linearScores, trainLinear } from './linear-svm.ts';
+import type { LinearKind, LinearProblem } from './linear-problem.ts';
+import { type LinearClassifier, linearScores, trainLinear } from './linear-svm.ts';
 import { decisions, meanAveragePrecision, meanClassRecall, type Scored } from './measures.ts';
 
 /** The constants C that are tried. */
@@ -18,15 +19,20 @@ export interface Fitted {
   readonly factor: number;
 }
 
-export function fitClassifier(problem: LinearProblem, isMultiLabel: boolean, seed: number): Fitted {
+export function fitClassifier(
+  problem: LinearProblem,
+  isMultiLabel: boolean,
+  seed: number,
+  kind?: LinearKind,
+): Fitted {
   const parts = isMultiLabel
     ? holdOutOfAll(problem.vectors.length, HELD_OUT, seed)
     : holdOut(Int32Array.from(decisionsOf(problem)), HELD_OUT, seed);
-  if (!parts) return { classifier: trainLinear(problem), constant: 1, factor: 1 };
+  if (!parts) return { classifier: trainLinear(problem, { kind, seed }), constant: 1, factor: 1 };
   const [training, held] = [partOf(problem, parts.training), partOf(problem, parts.validation)];
   let best = { constant: 1, figure: -1, factor: 1 };
   for (const constant of CONSTANTS) {
-    const scores = linearScores(trainLinear(training, { constant, seed }), held.vectors);
+    const scores = linearScores(trainLinear(training, { kind, constant, seed }), held.vectors);
     const scored = { scores, targets: held.targets, classes: held.classes };
     const figure = isMultiLabel
       ? meanAveragePrecision(scored, 'all-point')
@@ -34,7 +40,7 @@ export function fitClassifier(problem: LinearProblem, isMultiLabel: boolean, see
     if (figure > best.figure) best = { constant, figure, factor: isMultiLabel ? 1 : likeliestFactor(scored) };
   }
   const { constant, factor } = best;
-  return { classifier: trainLinear(problem, { constant, seed }), constant, factor };
+  return { classifier: trainLinear(problem, { kind, constant, seed }), constant, factor };
 }
 
 function decisionsOf({ targets, classes, vectors }: LinearProblem): number[] {

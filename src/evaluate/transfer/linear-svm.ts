@@ -4,29 +4,12 @@
  *     min over w, b of  ½ (|w|² + b²) + C Σ_i max(0, 1 − y_i (w · x_i + b))²
  *
  * the problem of LIBLINEAR and scikit-learn's LinearSVC, solved by dual coordinate descent (Hsieh et al., "A Dual
- * Coordinate Descent Method for Large-scale Linear SVM", ICML 2008, algorithm 1).
+ * Coordinate Descent Method for Large-scale Linear SVM", ICML 2008, algorithm 1). Logistic regression has the loss
+ * ln(1 + exp(−y_i (w · x_i + b))) instead (logistic-regression.ts).
  */
 import { deriveKeys, keyOfSeed, permutation } from '../../core/random.ts';
-
-/** Vectors `[N, D]`, and for each class of each vector 1 (yes), −1 (no) or 0 (not to be used): `[N, K]`. */
-export interface LinearProblem {
-  /** `[N][D]` */
-  readonly vectors: readonly Float32Array[];
-  /** `[N × K]`, row by row. */
-  readonly targets: Int8Array;
-  readonly classes: number;
-}
-
-export interface LinearOptions {
-  /** The constant C: the weight of the loss against that of a small w (default 1). */
-  readonly constant?: number;
-  /** Stops when no projected gradient differs from another by more (default 1e-3). */
-  readonly tolerance?: number;
-  /** Most passes over the vectors for each class (default 1000). */
-  readonly passes?: number;
-  /** Seed of the order of the vectors (default 1). */
-  readonly seed?: number;
-}
+import { dot, type LinearOptions, type LinearProblem } from './linear-problem.ts';
+import { trainLogistic } from './logistic-regression.ts';
 
 /** Scores are `weights · x + biases`. */
 export interface LinearClassifier {
@@ -53,7 +36,7 @@ export function trainLinear(problem: LinearProblem, options: LinearOptions = {})
   }
   const biases = new Float64Array(classes);
   const weights = Array.from({ length: classes }, (_, k) => {
-    const { weight, bias } = trainClass(problem, k, options);
+    const { weight, bias } = (options.kind === 'logistic' ? trainLogistic : trainClass)(problem, k, options);
     biases[k] = bias;
     return weight;
   });
@@ -88,12 +71,6 @@ function trainClass({ vectors, targets, classes }: LinearProblem, k: number, opt
     if (most - least <= tolerance) break;
   }
   return { weight, bias };
-}
-
-function dot(a: Float32Array | Float64Array, b: Float32Array): number {
-  let sum = 0;
-  for (let d = 0; d < b.length; d++) sum += a[d]! * b[d]!;
-  return sum;
 }
 
 /** The scores of some vectors: `[N × K]`, row by row. */

@@ -30,6 +30,7 @@ export interface Run {
   readonly labels?: Int32Array;
   readonly weights?: Float32Array;
   readonly labelSmoothing?: number;
+  readonly targets?: Float32Array;
   readonly gradientScale?: number;
   readonly losses?: Float32Array;
   readonly outputGradient?: Float32Array;
@@ -59,6 +60,8 @@ export interface Addon {
    * @param schedules lines that `newSchedules` returned earlier
    */
   createEngine(threads: number, bf16: boolean, tune: boolean, schedules: readonly string[]): EngineHandle;
+  /** The file of this addon, which is also a Vulkan layer (see gpu_layer.cpp); empty or absent where it is none. */
+  gpuLayerFile?(): string;
   /** Schedules found since the last call, one line each: convolution, tiles per block, do threads share a block. */
   newSchedules(engine: EngineHandle): string[];
   createParameters(
@@ -69,6 +72,8 @@ export interface Addon {
   ): ParametersHandle;
   read(...access: Access): Promise<void>;
   write(...access: Access): Promise<void>;
+  /** Like `write`, from the tensor's value number `offset` on. */
+  writePart?(...access: [...access: Access, offset: number]): Promise<void>;
   update(
     engine: EngineHandle,
     parameters: ParametersHandle,

@@ -42,6 +42,8 @@ export class NativeBackend implements Backend {
   readonly name: BackendName;
   readonly description: string;
   readonly threads: number;
+  /** Settles when calls can run; rejected with a UserError if they cannot. */
+  readonly started: Promise<void> = Promise.resolve();
   readonly instruments: Instruments;
   readonly #addon: Addon;
   readonly #engine: EngineHandle;

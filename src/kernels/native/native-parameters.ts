@@ -5,6 +5,7 @@ import type { ParameterField, ParameterOptions, Parameters, SgdStep } from '../b
 import { viewsOf } from '../canonical-parameters.ts';
 import {
   checkAlive,
+  checkPart,
   checkSgdStep,
   checkSpecs,
   checkTensorData,
@@ -29,6 +30,7 @@ export class NativeParameters implements Parameters {
   readonly training: boolean;
   readonly engine: EngineHandle;
   readonly numbers: ReadonlyMap<string, number>;
+  readonly writePart?: Parameters['writePart'];
   readonly #addon: Addon;
   #handle: ParametersHandle | undefined;
   #views: ReadonlyMap<string, Float32Array> | undefined;
@@ -49,6 +51,7 @@ export class NativeParameters implements Parameters {
     this.engine = engine;
     this.#addon = addon;
     this.numbers = numbersOf(specs);
+    if (addon.writePart) this.writePart = (...part) => this.#writePart(...part);
     const counts = specs.map(({ shape }) => elementCount(shape));
     const isBias = specs.map(({ role }) => role === 'bias');
     try {
@@ -84,6 +87,16 @@ export class NativeParameters implements Parameters {
     );
   }
 
+  async #writePart(name: string, data: Float32Array, offset: number): Promise<void> {
+    const handle = this.handle('writePart');
+    checkPart('writePart', findSpec('writePart', this, 'values', name), data, offset);
+    const number = this.numbers.get(name)!;
+    await settled(
+      'writePart',
+      this.#addon.writePart!(this.engine, handle, FIELDS.values, number, data, offset),
+    );
+  }
+
   async update(step: SgdStep): Promise<void> {
     const handle = this.handle('update');
     checkSgdStep(step);
@@ -104,7 +117,7 @@ export class NativeParameters implements Parameters {
     this.#gradients ??= this.#addon.block(handle, FIELDS.gradients);
     if (this.#gradients) return this.#gradients;
     throw new UserError(
-      'ranks cannot exchange gradients in WebAssembly: train over ranks with --backend native, or in one process',
+      'ranks cannot exchange gradients in WebAssembly: train over ranks where the native kernels load, or in one process',
     );
   }
 

@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { availableCores } from '../../core/available-cores.ts';
 import { RememberedLines } from '../../core/cache.ts';
 import type { BackendOptions } from '../backend-options.ts';
+import type { Addon } from './addon.ts';
 import { loadAddon } from './load-addon.ts';
 import { checkThreads, NativeBackend, type NativePrecision } from './native-backend.ts';
 
@@ -33,13 +34,14 @@ export function rememberedSchedules(folder?: string): RememberedLines {
 }
 
 /**
+ * @param addon default: the one that `loadAddon` finds
  * @throws UsageError unless the number of threads is allowed.
  * @throws UserError when the addon, a library that it needs, or an instruction that the precision needs is missing.
  */
-export function createNativeBackend(options: NativeOptions = {}): NativeBackend {
+export function createNativeBackend(options: NativeOptions = {}, addon?: Addon): NativeBackend {
   const { threads = availableCores(), precision = 'fp32' } = options;
   checkThreads(threads);
-  return new NativeBackend(loadAddon(), { threads, precision, schedules: schedulesFor(options) });
+  return new NativeBackend(addon ?? loadAddon(), { threads, precision, schedules: schedulesFor(options) });
 }
 
 function schedulesFor({ schedules }: NativeOptions): RememberedLines | undefined {

@@ -2,9 +2,9 @@ import type { Layer } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { LabeledInput, LossOutcome, Program, TrainingInput, TrainingProgram } from '../backend.ts';
 import { checkAccumulate, checkAlive, checkBackward, checkForward } from '../validate.ts';
+import { lossOf } from './euclidean-loss.ts';
 import { backwardAlong, type Chain, forwardAlong, forwardLayer } from './reference-chain.ts';
 import type { ReferenceParameters } from './reference-parameters.ts';
-import { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
 
 /** Shared by programs for inference and training. A call runs synchronously, so calls keep their order. */
 class ReferenceProgramBase {
@@ -83,7 +83,7 @@ export class ReferenceTrainingProgram extends ReferenceProgramBase implements Tr
     const chain = this.chain('accumulate', images, batch.dropoutKeys);
     const tensors = forwardAlong(chain, batch.input);
     const logits = tensors.at(-1)!;
-    const { losses, gradient } = softmaxCrossEntropy(logits, batch, gradientScale);
+    const { losses, gradient } = lossOf(logits, batch, gradientScale);
     backwardAlong(chain, tensors, gradient, false);
     return { losses, logits };
   }

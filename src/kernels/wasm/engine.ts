@@ -27,16 +27,17 @@ export interface Port {
 
 const STACK = 1 << 20;
 
-/** Answers messages. @returns the function that takes each message, in order */
+/** Answers messages, one after another. @returns the function that takes each message */
 export function serve(port: Port): (message: StartMessage | Request) => Promise<void> {
   let engine: Engine | undefined;
-  return async (message) => {
+  let last: Promise<void> = Promise.resolve();
+  const answer = async (message: StartMessage | Request) => {
     try {
       if ('thread' in message) {
         await workAsThread(message.thread, () => port.post({ result: undefined }));
       } else if ('engine' in message) {
         engine = await Engine.start(message.engine, port);
-        port.post({ started: { isa: engine.isa, threads: message.engine.threads } });
+        port.post({ result: undefined });
       } else {
         const result = engine!.call(message);
         port.post({ result }, arraysIn(result));
@@ -44,6 +45,11 @@ export function serve(port: Port): (message: StartMessage | Request) => Promise<
     } catch (error) {
       port.post({ error: messageOf(error), code: error instanceof KernelError ? error.code : undefined });
     }
+  };
+  return (message) => {
+    // An engine takes a moment to start.
+    last = last.then(() => answer(message));
+    return last;
   };
 }
 
@@ -55,7 +61,6 @@ function arraysIn(result: unknown): ArrayBuffer[] {
 }
 
 class Engine implements EngineCalls {
-  readonly isa: string;
   readonly #exports: WasmExports;
   readonly #memory: WasmMemory;
   /** Where the stack begins, for after an error. */
@@ -66,12 +71,12 @@ class Engine implements EngineCalls {
   /** Number of values of each tensor of the parameters. */
   readonly #counts = new Map<number, readonly number[]>();
 
-  static async start({ module, threads, tune }: EngineStart, port: Port): Promise<Engine> {
-    const memory = allocateMemory();
+  static async start({ module, threads, shared, tune }: EngineStart, port: Port): Promise<Engine> {
+    const memory = allocateMemory(shared);
     const exports = await instantiate(module, memory, (ready) => port.post({ ready }));
     exports._initialize!();
     const engine = new Engine(exports, memory);
-    engine.#with([new Uint8Array(1)], (empty) => exports.start!(threads, Number(tune), empty!));
+    exports.start!(threads, Number(tune));
     const starts = Array.from({ length: threads - 1 }, (_, i): ThreadStart => {
       const stack = exports.allocate!(STACK) + STACK;
       return { module, memory, stack, thread: i + 1 };
@@ -84,7 +89,6 @@ class Engine implements EngineCalls {
     this.#exports = exports;
     this.#memory = memory;
     this.#stack = exports.__stack_pointer.value;
-    this.isa = textAt(memory, exports.isa!());
   }
 
   /** @throws KernelError with the kernels' message */
@@ -108,13 +112,20 @@ class Engine implements EngineCalls {
     this.#counts.set(id, counts);
   }
 
-  read(parameters: number, field: number, tensor: number): Float32Array<ArrayBuffer> {
-    return new Float32Array(this.#tensor(parameters, field, tensor));
+  read(
+    parameters: number,
+    field: number,
+    tensor: number,
+    offset: number,
+    count: number,
+  ): Float32Array<ArrayBuffer> {
+    return new Float32Array(this.#tensor(parameters, field, tensor).subarray(offset, offset + count));
   }
 
-  write(parameters: number, field: number, tensor: number, data: Float32Array): void {
-    this.#tensor(parameters, field, tensor).set(data);
+  write(parameters: number, field: number, tensor: number, offset: number, data: Float32Array): Float32Array {
+    this.#tensor(parameters, field, tensor).set(data, offset);
     if (field === 0) this.#exports.written!(this.#own(parameters), tensor);
+    return data;
   }
 
   update(parameters: number, ...step: readonly number[]): void {
@@ -156,12 +167,13 @@ class Engine implements EngineCalls {
       labels,
       weights,
       labelSmoothing = 0,
+      targets,
       gradientScale = 0,
     } = run;
     const { losses, outputGradient, inputGradient } = run;
-    const read = [input, dropoutKeys, labels, weights, outputGradient];
+    const read = [input, dropoutKeys, labels, weights, targets, outputGradient];
     return this.#with([...read, output, losses, inputGradient], (...at) => {
-      const [inputAt, keysAt, labelsAt, weightsAt, outputGradientAt, ...filled] = at as number[];
+      const [inputAt, keysAt, labelsAt, weightsAt, targetsAt, outputGradientAt, ...filled] = at as number[];
       const [outputAt, lossesAt, inputGradientAt] = filled;
       this.#exports.setBatch!(
         images,
@@ -171,6 +183,8 @@ class Engine implements EngineCalls {
         labelsAt!,
         weightsAt!,
         labelSmoothing,
+        targetsAt!,
+        (targets?.length ?? 0) / images,
         gradientScale,
         lossesAt!,
         outputGradientAt!,
@@ -190,8 +204,8 @@ class Engine implements EngineCalls {
   profile(program: number): readonly StageTime[] {
     const lines = textAt(this.#memory, this.#exports.stages!(this.#programs.get(program)!)).split('\n');
     return lines.slice(0, -1).map((line) => {
-      const [layer, pass, algorithm, seconds] = line.split('\t') as [string, Pass, string, string];
-      return { layer: Number(layer), pass, algorithm, seconds: Number(seconds) };
+      const [layer, pass, algorithm, nanoseconds] = line.split('\t') as [string, Pass, string, string];
+      return { layer: Number(layer), pass, algorithm, seconds: Number(nanoseconds) / 1e9 };
     });
   }
 

@@ -1,4 +1,4 @@
-/** The kernels' module over shared memory, and its imports. */
+/** The kernels' module over its memory, and its imports. */
 import type { ThreadStart } from './protocol.ts';
 import { type WasmExports, type WasmMemory, type WasmModule, webAssembly } from './web-assembly.ts';
 
@@ -17,10 +17,10 @@ const PAGE = 65536;
 const MOST_PAGES = [65535, 32768, 16384];
 
 /** @throws KernelError when not even addresses for 1 GiB are free. */
-export function allocateMemory(): WasmMemory {
+export function allocateMemory(shared: boolean): WasmMemory {
   for (const maximum of MOST_PAGES) {
     try {
-      return new webAssembly.Memory({ initial: (32 << 20) / PAGE, maximum, shared: true });
+      return new webAssembly.Memory({ initial: (32 << 20) / PAGE, maximum, shared });
     } catch {
       // The next one is smaller.
     }

@@ -7,8 +7,10 @@ import type { WasmMemory, WasmModule } from './web-assembly.ts';
 /** Starts an engine. */
 export interface EngineStart {
   readonly module: WasmModule;
-  /** More than one need memory that workers share. */
+  /** More than one need shared memory. */
   readonly threads: number;
+  /** Whether the module imports memory that workers share. */
+  readonly shared: boolean;
   readonly tune: boolean;
 }
 
@@ -40,8 +42,15 @@ export interface EngineCalls {
     training: boolean,
     rates: readonly number[],
   ): void;
-  read(parameters: number, field: number, tensor: number): Float32Array<ArrayBuffer>;
-  write(parameters: number, field: number, tensor: number, data: Float32Array): void;
+  read(
+    parameters: number,
+    field: number,
+    tensor: number,
+    offset: number,
+    count: number,
+  ): Float32Array<ArrayBuffer>;
+  /** Gives the data back, so that its memory is used again for the next piece rather than collected some time. */
+  write(parameters: number, field: number, tensor: number, offset: number, data: Float32Array): Float32Array;
   update(parameters: number, ...step: readonly number[]): void;
   zeroGradients(parameters: number): void;
   compile(id: number, parameters: number, ...chain: LoweredChain): MemoryParts;
@@ -64,7 +73,6 @@ export interface Request {
 
 /** A reply to the oldest request without one, or a tensor whose gradients are final. */
 export type Reply =
-  | { readonly started: { readonly isa: string; readonly threads: number } }
   | { readonly ready: number }
   | { readonly result: unknown }
   | { readonly error: string; readonly code?: string };

@@ -8,7 +8,7 @@ export interface WasmModule {
 
 export interface WasmMemory {
   /** Becomes another one, which is longer, when memory grows. */
-  readonly buffer: SharedArrayBuffer;
+  readonly buffer: SharedArrayBuffer | ArrayBuffer;
 }
 
 /** Functions; addresses, numbers and truth values are numbers. */
@@ -16,10 +16,12 @@ export type WasmExports = Readonly<Record<string, (...args: readonly number[]) =
   readonly __stack_pointer: { value: number };
 };
 
+/** Undefined where WebAssembly is turned off. */
 export const webAssembly: {
-  readonly Memory: new (size: { initial: number; maximum: number; shared: true }) => WasmMemory;
+  readonly Memory: new (size: { initial: number; maximum: number; shared: boolean }) => WasmMemory;
+  readonly Module: new (bytes: Uint8Array) => WasmModule;
   validate(bytes: Uint8Array): boolean;
-  compile(bytes: ArrayBuffer): Promise<WasmModule>;
+  compile(bytes: Uint8Array): Promise<WasmModule>;
   instantiate(
     module: WasmModule,
     imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>,

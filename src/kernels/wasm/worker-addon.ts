@@ -1,7 +1,9 @@
 /** The interface of the C++ addon over an engine in a worker. */
+import { messageOf, UserError } from '../../core/errors.ts';
 import type { Addon, EngineHandle, Library, ParametersHandle, ProgramHandle, Run } from '../native/addon.ts';
 import type {
   EngineCalls,
+  EngineStart,
   MemoryParts,
   Reply,
   Request,
@@ -9,11 +11,10 @@ import type {
   RunMethod,
   StartMessage,
 } from './protocol.ts';
-import type { WasmModule } from './web-assembly.ts';
 
 /** A worker of Node's or of a browser's. */
 export interface WorkerPort {
-  post(message: StartMessage | Request): void;
+  post(message: StartMessage | Request, transfer: readonly ArrayBuffer[]): void;
   /** Calls back with each reply, or when the worker ends. */
   listen(onReply: (reply: Reply) => void, onEnd: (error: Error) => void): void;
   /** Whether the worker keeps a process alive. */
@@ -27,37 +28,45 @@ interface Waiting {
   readonly ready?: (tensor: number) => void;
 }
 
+/** Tensors are copied in pieces of so many values, 16 MB, so that a large one is never in memory several times. */
+const PIECE = 2 ** 22;
+
 export class WorkerAddon implements Addon {
-  /** More than one only where workers share memory. */
-  threads = 1;
+  /** Settles when the engine has started; rejected with a UserError if it does not. */
+  readonly started: Promise<void>;
+  /** Resolves when the engine ends before `end` is called. */
+  readonly lost: Promise<UserError>;
   readonly #port: WorkerPort;
+  readonly #isa: string;
   readonly #waiting: Waiting[] = [];
-  #isa = '';
   #handles = 0;
   #ended: Error | undefined;
+  /** Resolves when the next message may be posted: not between the pieces of a tensor. */
+  #turn: Promise<void> = Promise.resolve();
+  #lose: (error: UserError) => void = () => {};
 
-  private constructor(port: WorkerPort) {
+  /** Starts the engine. Calls wait for it. @param isa the instructions that the module uses */
+  constructor(port: WorkerPort, engine: EngineStart, isa: string) {
     this.#port = port;
+    this.#isa = isa;
+    this.lost = new Promise((resolve) => {
+      this.#lose = resolve;
+    });
     port.listen(
       (reply) => this.#take(reply),
+      (error) => this.#fail(`the WebAssembly kernels ended (${error.message})`, error),
+    );
+    this.started = this.#send({ engine }).then(
+      () => {},
       (error) => {
-        this.#ended = error;
-        for (const { reject } of this.#waiting.splice(0)) reject(error);
+        throw this.#fail(
+          `the WebAssembly kernels do not start (${messageOf(error)}): update the browser or Node`,
+          error,
+        );
       },
     );
-  }
-
-  static async start(
-    port: WorkerPort,
-    module: WasmModule,
-    threads: number,
-    tune: boolean,
-  ): Promise<WorkerAddon> {
-    const addon = new WorkerAddon(port);
-    const started = await addon.#send({ engine: { module, threads, tune } });
-    addon.#isa = (started as { isa: string }).isa;
-    addon.threads = threads;
-    return addon;
+    // Calls fail, too, so nobody needs to wait for this promise.
+    this.started.catch(() => {});
   }
 
   library(): Library {
@@ -86,11 +95,24 @@ export class WorkerAddon implements Addon {
 
   async read(_engine: EngineHandle, parameters: ParametersHandle, ...rest: [number, number, Float32Array]) {
     const [field, tensor, to] = rest;
-    to.set(await this.#call('read', idOf(parameters), field, tensor));
+    await this.#inPieces(to.length, async (offset, count) => {
+      const args = [idOf(parameters), field, tensor, offset, count];
+      to.set((await this.#post({ call: 'read', args })) as Float32Array, offset);
+    });
   }
 
   async write(_engine: EngineHandle, parameters: ParametersHandle, ...rest: [number, number, Float32Array]) {
-    await this.#call('write', idOf(parameters), ...rest);
+    await this.writePart(_engine, parameters, ...rest, 0);
+  }
+
+  async writePart(...[, parameters, field, tensor, data, start]: Parameters<Required<Addon>['writePart']>) {
+    let piece = new Float32Array(Math.min(PIECE, data.length));
+    await this.#inPieces(data.length, async (offset, count) => {
+      if (count < piece.length) piece = piece.slice(0, count);
+      piece.set(data.subarray(offset, offset + count));
+      const args = [idOf(parameters), field, tensor, start + offset, piece];
+      piece = (await this.#post({ call: 'write', args }, undefined, [piece.buffer])) as typeof piece;
+    });
   }
 
   async update(_engine: EngineHandle, parameters: ParametersHandle, ...step: number[]): Promise<void> {
@@ -149,6 +171,33 @@ export class WorkerAddon implements Addon {
     this.#port.end();
   }
 
+  #fail(message: string, cause: unknown): Error {
+    if (this.#ended) return this.#ended;
+    const error = new UserError(message, { cause });
+    this.#ended = error;
+    this.#port.end();
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    this.#lose(error);
+    return error;
+  }
+
+  /** Nothing else is posted between the pieces, so that calls run in the order in which they were made. */
+  async #inPieces(length: number, copy: (offset: number, count: number) => Promise<void>): Promise<void> {
+    const turn = this.#turn;
+    let done = () => {};
+    this.#turn = new Promise((resolve) => {
+      done = resolve;
+    });
+    await turn;
+    try {
+      for (let offset = 0; offset < length; offset += PIECE) {
+        await copy(offset, Math.min(PIECE, length - offset));
+      }
+    } finally {
+      done();
+    }
+  }
+
   async #run(
     method: RunMethod,
     program: ProgramHandle,
@@ -170,10 +219,19 @@ export class WorkerAddon implements Addon {
   }
 
   async #send(message: StartMessage | Request, ready?: (tensor: number) => void): Promise<unknown> {
+    await this.#turn;
+    return this.#post(message, ready);
+  }
+
+  async #post(
+    message: StartMessage | Request,
+    ready?: (tensor: number) => void,
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<unknown> {
     if (this.#ended) throw this.#ended;
     return new Promise((resolve, reject) => {
       if (this.#waiting.push({ resolve, reject, ready }) === 1) this.#port.hold(true);
-      this.#port.post(message);
+      this.#port.post(message, transfer);
     });
   }
 
@@ -182,10 +240,12 @@ export class WorkerAddon implements Addon {
       this.#waiting[0]?.ready?.(reply.ready);
       return;
     }
-    const { resolve, reject } = this.#waiting.shift()!;
+    const call = this.#waiting.shift();
+    if (!call) return;
+    const { resolve, reject } = call;
     if (this.#waiting.length === 0) this.#port.hold(false);
     if ('error' in reply) reject(Object.assign(new Error(reply.error), reply.code && { code: reply.code }));
-    else resolve('started' in reply ? reply.started : reply.result);
+    else resolve(reply.result);
   }
 }
 

@@ -5,6 +5,9 @@ import { GPU_USAGE, type Gpu } from './gpu.ts';
 /** GPUMapMode.READ; Node does not define the global. */
 const MAP_READ = 0x1;
 
+/** The usage of a buffer that results are read through. */
+const MAPPED = GPU_USAGE.MAP_READ | GPU_USAGE.COPY_DST;
+
 /** The buffers of a program, freed together. */
 export class Memory {
   readonly #gpu: Gpu;
@@ -45,15 +48,19 @@ export class Memory {
 /** A pool of the buffers through which results are read. A call takes one, and returns it after reading its result. */
 export class Staging {
   readonly #gpu: Gpu;
+  readonly #usage: number;
   readonly #free = new Map<number, GPUBuffer[]>();
   #closed = false;
 
-  constructor(gpu: Gpu) {
+  /** @param usage default: the buffers can be mapped */
+  constructor(gpu: Gpu, usage: number = MAPPED) {
     this.#gpu = gpu;
+    this.#usage = usage;
   }
 
   take(bytes: number): GPUBuffer {
-    return this.#free.get(bytes)?.pop() ?? stagingBuffer(this.#gpu, bytes);
+    const size = Math.ceil(bytes / 4) * 4;
+    return this.#free.get(size)?.pop() ?? this.#gpu.device.createBuffer({ size, usage: this.#usage });
   }
 
   giveBack(buffer: GPUBuffer): void {
@@ -78,7 +85,7 @@ export class Staging {
  */
 export async function readBack(gpu: Gpu, source: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
   const size = Math.ceil(bytes / 4) * 4;
-  const staging = stagingBuffer(gpu, size);
+  const staging = gpu.device.createBuffer({ size, usage: MAPPED });
   gpu.submit((encoder) => encoder.copyBufferToBuffer(source, 0, staging, 0, size));
   try {
     return await mapped(gpu, staging, bytes);
@@ -89,16 +96,17 @@ export async function readBack(gpu: Gpu, source: GPUBuffer, bytes: number): Prom
 
 /** Copies a staging buffer's first bytes, once they are written. @throws UserError when the device is lost meanwhile */
 export async function mapped(gpu: Gpu, staging: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+  const copy = (await mappedRange(gpu, staging)).slice(0, bytes);
+  staging.unmap();
+  return copy;
+}
+
+/** A staging buffer's memory itself, until it is unmapped. @throws UserError when the device is lost meanwhile */
+export async function mappedRange(gpu: Gpu, staging: GPUBuffer): Promise<ArrayBuffer> {
   try {
     await staging.mapAsync(MAP_READ);
   } catch (error) {
     throw gpu.lossError(error);
   }
-  const copy = staging.getMappedRange().slice(0, bytes);
-  staging.unmap();
-  return copy;
-}
-
-function stagingBuffer({ device }: Gpu, size: number): GPUBuffer {
-  return device.createBuffer({ size, usage: GPU_USAGE.MAP_READ | GPU_USAGE.COPY_DST });
+  return staging.getMappedRange();
 }

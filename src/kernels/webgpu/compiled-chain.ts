@@ -62,11 +62,16 @@ export class CompiledGpuChain {
     this.gpu.device.queue.writeBuffer(buffer, 0, data as GPUAllowSharedBufferSource);
   }
 
-  /** Submits all work before the first await, so that calls keep their order, then waits for the results. */
+  /**
+   * Submits all work before the first await, so that calls keep their order, then waits for the results.
+   * @param afterPart called when a part of the work has been submitted; each then is one command buffer, unless stages
+   *   are being timed
+   */
   protected async run(
     call: Call,
-    prepared: readonly (readonly Prepared[])[],
+    parts: readonly (readonly Prepared[])[],
     results: readonly Result[],
+    afterPart?: (part: number) => unknown,
   ): Promise<Float32Array[]> {
     const { images } = call;
     this.gpu.device.queue.writeBuffer(this.#parts.call, 0, callFields(call));
@@ -74,20 +79,33 @@ export class CompiledGpuChain {
       const bytes = 4 * images * elementCount(shape.slice(1));
       return { planes, bytes, staging: this.#staging.take(4 * elementCount(shape)) };
     });
+    const separate = afterPart && !this.#clock;
+    for (const part of separate ? parts.slice(0, -1).keys() : []) {
+      this.gpu.submit((encoder) => encodePass(encoder, parts[part]!, images));
+      await afterPart?.(part);
+    }
+    const rest = separate ? parts.at(-1)! : parts.flat();
     this.gpu.submit((encoder) => {
-      if (this.#clock) this.#clock.encode(encoder, prepared.flat(), images);
-      else encodePass(encoder, prepared.flat(), images);
+      if (this.#clock) this.#clock.encode(encoder, rest, images);
+      else encodePass(encoder, rest, images);
       for (const { planes, staging, bytes } of staged) {
         encoder.copyBufferToBuffer(planes, 0, staging, 0, bytes);
       }
     });
-    return Promise.all(
+    const reported = this.#report(separate ? parts.length - 1 : 0, parts.length, afterPart);
+    const read = Promise.all(
       staged.map(async ({ staging, bytes }) => {
         const values = new Float32Array(await mapped(this.gpu, staging, bytes));
         this.#staging.giveBack(staging);
         return values;
       }),
     );
+    return (await Promise.all([read, reported]))[0];
+  }
+
+  /** Reports parts `[from, to)`, the first one immediately. */
+  async #report(from: number, to: number, afterPart?: (part: number) => unknown): Promise<void> {
+    for (let part = from; afterPart && part < to; part++) await afterPart(part);
   }
 
   /** Measures a call's stages with the GPU's clock. */

@@ -2,7 +2,6 @@
  * Parameters in the GPU's memory, in the layout of weight-panels.ts. Gradients and velocities have the same layout, so
  * an SGD step is one pass over memory and training never reorders. Reading and writing reorder on the GPU.
  */
-import { UserError } from '../../core/errors.ts';
 import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount } from '../../core/shape.ts';
 import type { ParameterField, ParameterOptions, Parameters, SgdStep } from '../backend.ts';
@@ -18,8 +17,9 @@ import {
 import { readBack } from './buffers.ts';
 import { encodePass, numbers, type Prepared } from './dispatch.ts';
 import { type Gpu, groupsFor } from './gpu.ts';
-import { PACK_WEIGHTS, UNPACK_WEIGHTS } from './shaders/layout-conversions.ts';
-import { SGD } from './shaders/sgd.ts';
+import { GpuGradients } from './gpu-gradients.ts';
+import { GradientPort } from './gradient-port.ts';
+import type { ParameterPipelines } from './parameter-pipelines.ts';
 import { isWeight, type Panel, type Piece, panelsFor, piecesOf } from './weight-panels.ts';
 
 /** Largest number of bytes reordered at once. */
@@ -39,20 +39,6 @@ interface Update extends Prepared {
   readonly vectors: number;
 }
 
-/** The pipelines that parameters need, compiled in advance so that calls keep their order. */
-export interface ParameterPipelines {
-  readonly pack: GPUComputePipeline;
-  readonly unpack: GPUComputePipeline;
-  readonly sgd: GPUComputePipeline;
-}
-
-export async function compileParameterPipelines(gpu: Gpu): Promise<ParameterPipelines> {
-  const [pack, unpack, sgd] = await Promise.all(
-    [PACK_WEIGHTS, UNPACK_WEIGHTS, SGD].map((code) => gpu.pipeline(code)),
-  );
-  return { pack: pack!, unpack: unpack!, sgd: sgd! };
-}
-
 export class GpuParameters implements Parameters {
   readonly specs: readonly ParameterSpec[];
   readonly trained: readonly ParameterSpec[];
@@ -61,6 +47,9 @@ export class GpuParameters implements Parameters {
   readonly #pipelines: ParameterPipelines;
   readonly #tensors: ReadonlyMap<string, StoredTensor>;
   readonly #updates: readonly Update[];
+  /** Moves the gradients between the GPU and this process's memory. */
+  readonly port: GradientPort;
+  readonly gradientTransfer: GpuGradients;
   #disposed = false;
   /** Increases whenever values change, so that programs know when to transform weights again. */
   version = 0;
@@ -82,6 +71,8 @@ export class GpuParameters implements Parameters {
       specs.map((spec) => [spec.name, { spec, panels: panelsFor(gpu, spec, this.trained.includes(spec)) }]),
     );
     this.#updates = this.#prepareUpdates(options.rates);
+    this.port = new GradientPort(gpu, pipelines, this.trained, (name) => this.panelsOf(name));
+    this.gradientTransfer = new GpuGradients([this.port], this.trained);
   }
 
   /** @throws Error after dispose */
@@ -183,14 +174,16 @@ export class GpuParameters implements Parameters {
     return undefined;
   }
 
+  /** Filled by `gradientTransfer`. */
   gradientBlock(): Float32Array {
-    throw new UserError(
-      'ranks cannot exchange gradients on a GPU yet: train over ranks with --backend native, or on one machine',
-    );
+    this.checkAlive('gradientBlock');
+    checkTraining('gradientBlock', this);
+    return this.gradientTransfer.block;
   }
 
   dispose(): void {
     this.#disposed = true;
+    this.port.dispose();
     for (const buffer of this.#buffers()) buffer.destroy();
     for (const { uniform } of this.#updates) uniform.destroy();
   }

@@ -32,6 +32,8 @@ export interface GpuOptions {
   readonly precision?: GpuPrecision;
   /** Lowers the largest binding, in bytes, so that tests can split weights into several panels. */
   readonly bindingBytes?: number;
+  /** Names the device in error messages: `GPU 1`. Default: `the GPU`. */
+  readonly label?: string;
   /** The remedy in the error message when the device is lost. Default: advice for the command line. */
   readonly afterLoss?: string;
   /** Whether reductions use subgroups. Default: true if supported, except on software devices, where it is slower. */
@@ -79,6 +81,7 @@ export class Gpu {
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #head: string;
   readonly #afterLoss: string;
+  readonly #label: string;
   #lost: string | undefined;
 
   constructor(device: GPUDevice, info: GPUAdapterInfo, options: GpuOptions = {}) {
@@ -103,6 +106,7 @@ export class Gpu {
     this.#head = `${this.subgroups ? 'enable subgroups;\n' : ''}${storageHead(this.precision)}`;
     this.tuning = tuningFor(this.isSoftware, options);
     this.#afterLoss = options.afterLoss ?? AFTER_LOSS;
+    this.#label = options.label ?? 'the GPU';
     void device.lost.then(({ message, reason }) => {
       this.#lost = message || reason || 'no reason given';
     });
@@ -116,7 +120,8 @@ export class Gpu {
   /** The error to throw when the device is lost during a computation. */
   lossError(cause?: unknown): UserError {
     const reason = (this.#lost ?? 'it stopped answering').replaceAll(/\s+/g, ' ').trim();
-    return new UserError(`the GPU was lost (${reason}): ${this.#afterLoss}`, { cause });
+    const name = `${this.#label} (${this.description})`;
+    return new UserError(`${name} was lost (${reason}): ${this.#afterLoss}`, { cause });
   }
 
   /** Compiles each shader once, in the background where the device can. */

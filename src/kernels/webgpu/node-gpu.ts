@@ -4,17 +4,13 @@ import { RememberedLines } from '../../core/cache.ts';
 import { messageOf, UserError } from '../../core/errors.ts';
 import { adapterName, deviceDescriptor, isSoftwareAdapter } from './adapter.ts';
 import { Gpu, type GpuOptions } from './gpu.ts';
+import { chosenGpus, gpusOfRank, type ListedGpu, type LocalRank } from './gpu-choice.ts';
+import { adapterOf, listGpus } from './node-adapters.ts';
 import type { GpuPrecision } from './shaders/storage-format.ts';
 import { TILE_FORMAT } from './tuning/remembered-tiles.ts';
 
-const SOFTWARE =
-  'to try it without a GPU, let Vulkan use SwiftShader, which is part of chromium on Debian: install libvulkan1 and set VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json';
-
-/** One device for each precision, so that a process compiles each pipeline only once. */
-const opened = new Map<GpuPrecision, Promise<Gpu>>();
-
-/** Dawn destroys its devices with this object, so it must live as long as the process. */
-let instance: GPU | undefined;
+/** One device for each GPU and precision, so that a process compiles each pipeline only once. */
+const opened = new Map<string, Promise<Gpu>>();
 
 /**
  * @param asked a precision, to share one device within the process, or options, to open a new device. Default: `fp32`
@@ -22,26 +18,43 @@ let instance: GPU | undefined;
  */
 export function openNodeGpu(asked: GpuOptions | GpuPrecision = 'fp32'): Promise<Gpu> {
   if (typeof asked === 'object') return open(asked);
-  let gpu = opened.get(asked);
+  return shared(asked, () => open({ precision: asked }));
+}
+
+/**
+ * Opens the GPUs that `--gpus` names, or of these the ones of one process among several on this machine.
+ * @throws UserError as `openNodeGpu` does, and when there is no such GPU.
+ */
+export async function openNodeGpus(
+  precision: GpuPrecision,
+  { gpus: asked = 'all', rank }: { readonly gpus?: string; readonly rank?: LocalRank },
+): Promise<Gpu[]> {
+  const all = await listGpus();
+  const chosen = chosenGpus(asked, all);
+  const own = rank ? gpusOfRank(chosen, rank) : chosen;
+  const gpus: Gpu[] = [];
+  // One after another, as the layer's settings are those of the process.
+  for (const gpu of own) {
+    const options = { precision, label: `GPU ${gpu.number}` };
+    gpus.push(await shared(`${precision} ${gpu.number}`, () => open(options, gpu, all)));
+  }
+  return gpus;
+}
+
+function shared(key: string, make: () => Promise<Gpu>): Promise<Gpu> {
+  let gpu = opened.get(key);
   if (!gpu) {
-    gpu = open({ precision: asked }).catch((error: unknown) => {
-      opened.delete(asked);
+    gpu = make().catch((error: unknown) => {
+      opened.delete(key);
       throw error;
     });
-    opened.set(asked, gpu);
+    opened.set(key, gpu);
   }
   return gpu;
 }
 
-async function open(options: GpuOptions): Promise<Gpu> {
-  // By default Dawn rounds timestamps as browsers must, so that pages cannot spy on each other.
-  instance ??= (await loadDawn()).create(['disable-dawn-features=timestamp_quantization']);
-  const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) {
-    throw new UserError(
-      `backend webgpu found no GPU: install your GPU's driver (on Linux the one for Vulkan, with libvulkan1), or leave out --backend; ${SOFTWARE}`,
-    );
-  }
+async function open(options: GpuOptions, gpu?: ListedGpu, all?: readonly ListedGpu[]): Promise<Gpu> {
+  const adapter = await adapterOf(gpu, all);
   const descriptor = deviceDescriptor(adapter, options.precision);
   try {
     const device = await adapter.requestDevice(descriptor);
@@ -70,19 +83,4 @@ export function rememberedTiles(adapter: string, folder?: string): RememberedLin
     line: /^\S+ \S+$/,
     folder,
   });
-}
-
-async function loadDawn(): Promise<{ create(options: string[]): GPU }> {
-  try {
-    return await import('webgpu');
-  } catch (error) {
-    throw new UserError(
-      `backend webgpu needs the npm package webgpu, which is missing or does not load (${firstLine(messageOf(error))}): install it with \`npm install webgpu\`, or leave out --backend`,
-      { cause: error },
-    );
-  }
-}
-
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0]!;
 }

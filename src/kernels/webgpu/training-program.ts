@@ -2,7 +2,7 @@
 import type { Layer } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { LabeledInput, LossOutcome, TrainingInput, TrainingProgram } from '../backend.ts';
-import { softmaxCrossEntropy } from '../reference/softmax-cross-entropy.ts';
+import { lossOf } from '../reference/euclidean-loss.ts';
 import { checkAccumulate, checkBackward } from '../validate.ts';
 import { backwardDispatches, reluBackward, sumsFor } from './backward.ts';
 import { Memory } from './buffers.ts';
@@ -12,6 +12,7 @@ import { forwardDispatches } from './forward.ts';
 import { workOf } from './gpu-clock.ts';
 import type { GpuParameters } from './gpu-parameters.ts';
 import { type Context, contextFor } from './program-context.ts';
+import { euclideanGradient } from './shaders/euclidean-loss.ts';
 import { lossGradient } from './shaders/softmax-cross-entropy.ts';
 import { isConvolution, type PlacedStage, paddedCount, stagesOf, vectorsOf } from './stages.ts';
 import type { Choose, Direction } from './tuning/candidates.ts';
@@ -24,6 +25,8 @@ interface Ports {
   readonly labels: GPUBuffer;
   /** For each image the weight of its loss and its label smoothing. */
   readonly targets: GPUBuffer;
+  /** For each output of a vector the target of a Euclidean loss and its weight. */
+  readonly outputTargets: GPUBuffer;
   readonly output: GPUBuffer;
   readonly outputGradient: GPUBuffer;
   readonly inputGradient: GPUBuffer | undefined;
@@ -34,8 +37,10 @@ interface StepParts<T> {
   readonly forward: T;
   /** The output's gradient: computed from the labels, or given by the caller. */
   readonly lossGradient: T;
+  readonly euclideanGradient: T;
   readonly givenGradient: T;
-  readonly backward: T;
+  /** Each ends when the gradients of one layer's tensors are final. */
+  readonly backward: readonly T[];
 }
 
 const DIRECTIONS: readonly Direction[] = ['forward', 'backward', 'weights'];
@@ -43,6 +48,8 @@ const DIRECTIONS: readonly Direction[] = ['forward', 'backward', 'weights'];
 interface TrainingParts extends ChainParts {
   readonly ports: Ports;
   readonly steps: StepParts<readonly Prepared[]>;
+  /** After each part of the backward pass: the first tensor, by its number, whose gradients are final. */
+  readonly finals: readonly number[];
 }
 
 export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProgram {
@@ -53,24 +60,25 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
     this.#parts = parts;
   }
 
-  async accumulate(batch: LabeledInput, gradientScale: number): Promise<LossOutcome> {
+  async accumulate(
+    batch: LabeledInput,
+    gradientScale: number,
+    onGradients?: (tensor: number) => unknown,
+  ): Promise<LossOutcome> {
     this.checkAlive('accumulate');
     const images = checkAccumulate(this, batch, gradientScale);
-    const { forward, lossGradient, backward } = this.#parts.steps;
+    const { forward, lossGradient, euclideanGradient, backward } = this.#parts.steps;
     this.#write(batch);
-    this.write(this.#parts.ports.labels, batch.labels);
-    const { weights, labelSmoothing = 0 } = batch;
-    const target = (word: number) => (word % 2 ? labelSmoothing : (weights?.[word / 2] ?? 1));
-    this.write(
-      this.#parts.ports.targets,
-      Float32Array.from({ length: 2 * images }, (_, i) => target(i)),
-    );
+    this.#writeTargets(batch);
+    const { finals } = this.#parts;
+    const gradient = batch.targets ? euclideanGradient : lossGradient;
     const [logits] = await this.run(
       { images, hasKeys: batch.dropoutKeys !== undefined, ...this.#scales(gradientScale) },
-      [forward, lossGradient, backward],
+      [[...forward, ...gradient, ...backward[0]!], ...backward.slice(1)],
       [{ planes: this.#parts.ports.output, shape: this.outputShape }],
+      onGradients && ((part) => onGradients(finals[part]!)),
     );
-    const { losses } = softmaxCrossEntropy(logits!, batch, 1);
+    const { losses } = lossOf(logits!, batch, 1);
     return { losses, logits: logits! };
   }
 
@@ -87,7 +95,7 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
     const results = [{ planes: output, shape: this.outputShape }];
     if (wanted) results.push({ planes: wanted, shape: this.inputShape });
     const call = { images, hasKeys: batch.dropoutKeys !== undefined, ...this.#scales(1) };
-    const read = await this.run(call, [forward, givenGradient, backward], results);
+    const read = await this.run(call, [forward, givenGradient, ...backward], results);
     return { output: read[0]!, inputGradient: read[1] };
   }
 
@@ -96,6 +104,28 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
     const { lossScale } = this.gpu.kept;
     if (lossScale === 1) return { gradientScale, parameterScale: 1 };
     return { gradientScale: lossScale, parameterScale: gradientScale / lossScale };
+  }
+
+  #writeTargets({ labels, weights, labelSmoothing = 0, targets }: LabeledInput): void {
+    const { ports } = this.#parts;
+    const images = labels.length;
+    if (!targets) {
+      const target = (word: number) => (word % 2 ? labelSmoothing : (weights?.[word / 2] ?? 1));
+      this.write(ports.labels, labels);
+      this.write(
+        ports.targets,
+        Float32Array.from({ length: 2 * images }, (_, i) => target(i)),
+      );
+      return;
+    }
+    const outputs = this.outputShape[1];
+    const count = targets.length / images;
+    const wanted = new Float32Array(2 * outputs * images);
+    for (let i = 0; i < targets.length; i++) {
+      const n = Math.floor(i / count);
+      wanted.set([targets[i]!, weights?.[n] ?? 1], 2 * (n * outputs + labels[n]! * count + (i % count)));
+    }
+    this.write(ports.outputTargets, wanted);
   }
 
   #write({ input, dropoutKeys }: TrainingInput): void {
@@ -122,10 +152,12 @@ export async function compileTraining(
     const steps = {
       forward: await prepare(gpu, plan.steps.forward),
       lossGradient: await prepare(gpu, plan.steps.lossGradient),
+      euclideanGradient: await prepare(gpu, plan.steps.euclideanGradient),
       givenGradient: await prepare(gpu, plan.steps.givenGradient),
-      backward: await prepare(gpu, plan.steps.backward),
+      backward: await Promise.all(plan.backward.map(({ dispatches }) => prepare(gpu, dispatches))),
     };
-    return new GpuTrainingProgram({ shapes, parameters, memory, ...plan, steps });
+    const finals = plan.backward.map(({ final }) => final);
+    return new GpuTrainingProgram({ shapes, parameters, memory, ...plan, steps, finals });
   } catch (error) {
     memory.free();
     throw error;
@@ -148,6 +180,7 @@ function planTraining(
     keys: memory.storage('the keys of dropout', 2 * inputShape[0]),
     labels: memory.storage('the labels', inputShape[0]),
     targets: memory.storage('the targets of the loss', 2 * inputShape[0]),
+    outputTargets: memory.storage('the targets of the outputs', 2 * inputShape[0] * outputShape[1]),
     output: memory.storage('the output', elementCount(outputShape)),
     outputGradient: memory.storage("the output's gradient", elementCount(outputShape)),
     inputGradient: inputGradientWanted
@@ -176,16 +209,51 @@ function planTraining(
     bindings: [call, fields, logits, ports.labels, ports.targets, first],
     groups: (images) => [images],
   };
+  const euclidean: Dispatch = {
+    code: euclideanGradient,
+    bindings: [call, fields, logits, ports.outputTargets, first],
+    groups: (images) => [images],
+  };
+  // There is no loss for a map of scores: `accumulate` rejects it before this would run.
+  const isVector = outputShape[2] * outputShape[3] === 1;
   const planes = ports.inputGradient;
   const finish = planes && ((last: GPUBuffer) => [toPlanes(context, inputShape, last, planes, lossScale)]);
-  const steps: StepParts<readonly Dispatch[]> = {
+  const steps = {
     forward,
-    // There is no loss for a map of scores: `accumulate` rejects it before this would run.
-    lossGradient: outputShape[2] * outputShape[3] === 1 ? [loss] : [],
+    lossGradient: isVector ? [loss] : [],
+    euclideanGradient: isVector ? [euclidean] : [],
     givenGradient: [toVectors(context, outputShape, ports.outputGradient, first, lossScale, 'gradient')],
-    backward: backwardAlong(context, memory, stages, tensors, [first, second], finish),
   };
-  return { call, ports, steps };
+  const all = backwardAlong(context, memory, stages, tensors, [first, second], finish);
+  return { call, ports, steps, backward: partsOf(all, stages, parameters) };
+}
+
+interface BackwardPart {
+  readonly dispatches: readonly Dispatch[];
+  /** The first tensor, by its number, whose gradients are final afterwards. */
+  readonly final: number;
+}
+
+/** Cuts the backward pass after each layer's last gradient of a tensor. */
+function partsOf(
+  dispatches: readonly Dispatch[],
+  stages: readonly PlacedStage[],
+  { specs }: GpuParameters,
+): BackwardPart[] {
+  const parts: BackwardPart[] = [];
+  let from = 0;
+  dispatches.forEach(({ work }, at) => {
+    const next = dispatches[at + 1]?.work;
+    if (work?.pass !== 'weight gradient') return;
+    if (next?.layer === work.layer && next.pass === work.pass) return;
+    const placed = stages.filter(isConvolution).find(({ layer }) => layer === work.layer)!;
+    const final = specs.findIndex(({ name }) => name === `${placed.stage.layer.name}.weight`);
+    parts.push({ dispatches: dispatches.slice(from, at + 1), final });
+    from = at + 1;
+  });
+  const rest = dispatches.slice(from);
+  const last = parts.pop();
+  return [...parts, { dispatches: [...(last?.dispatches ?? []), ...rest], final: last?.final ?? 0 }];
 }
 
 /**

@@ -13,8 +13,9 @@ import { checkChain, checkTrained, checkTraining, foreignParameters } from '../v
 import { CompiledGpuChain } from './compiled-chain.ts';
 import type { Gpu } from './gpu.ts';
 import { hasClock } from './gpu-clock.ts';
-import { compileParameterPipelines, GpuParameters, type ParameterPipelines } from './gpu-parameters.ts';
+import { GpuParameters } from './gpu-parameters.ts';
 import { compileInference, type GpuProgram } from './inference-program.ts';
+import { compileParameterPipelines, type ParameterPipelines } from './parameter-pipelines.ts';
 import { compileTraining, type GpuTrainingProgram } from './training-program.ts';
 
 /** @throws Error when the shaders do not compile on this device. */
@@ -27,12 +28,14 @@ export class WebGpuBackend implements Backend {
   readonly description: string;
   /** In this process; threads on the GPU do not count. */
   readonly threads = 1;
+  readonly largestTensor: number;
   readonly gpu: Gpu;
   readonly instruments: Instruments;
   readonly #pipelines: ParameterPipelines;
 
   constructor(gpu: Gpu, pipelines: ParameterPipelines) {
     this.gpu = gpu;
+    this.largestTensor = Math.min(gpu.limits.bindingBytes, gpu.limits.bufferBytes);
     this.instruments = {
       finish: () => gpu.device.queue.onSubmittedWorkDone(),
       parameterBytes,

@@ -22,7 +22,7 @@ export interface Panel {
   readonly size: number;
 }
 
-/** Some output channels of a canonical weight, all in one panel. */
+/** Some values of a canonical weight, all in one panel. */
 export interface Piece {
   readonly panel: Panel;
   /** `Shape` in the shaders. */
@@ -66,18 +66,31 @@ export function panelsFor(gpu: Gpu, spec: ParameterSpec, training: boolean): Pan
   });
 }
 
-/** Divides a weight's output channels into pieces, each within one panel. @param mostBytes largest canonical piece */
-export function piecesOf(spec: ParameterSpec, panels: readonly Panel[], mostBytes: number): Piece[] {
-  const { outChannels, inChannels, taps, inVectors } = extentsOf(spec);
+/**
+ * Divides a weight, or a range of its canonical values, into pieces, each within one panel.
+ * @param mostBytes largest canonical piece
+ */
+export function piecesOf(
+  spec: ParameterSpec,
+  panels: readonly Panel[],
+  mostBytes: number,
+  [begin, end]: readonly [number, number] = [0, elementCount(spec.shape)],
+): Piece[] {
+  const { inChannels, taps, inVectors } = extentsOf(spec);
   const each = inChannels * taps;
-  const largest = Math.max(1, Math.floor(mostBytes / (4 * each)));
+  const largest = Math.max(1, Math.floor(mostBytes / 4));
   return panels.flatMap((panel) => {
-    const end = Math.min(4 * (panel.first + panel.vectors), outChannels);
+    const origin = 4 * panel.first * each;
+    const to = Math.min(end, origin + 4 * panel.vectors * each);
     const pieces: Piece[] = [];
-    for (let first = 4 * panel.first; first < end; first += largest) {
-      const channels = Math.min(largest, end - first);
-      const shape = [inChannels, taps, inVectors, panel.vectors, first - 4 * panel.first, channels];
-      pieces.push({ panel, shape, start: first * each, count: channels * each });
+    for (let start = Math.max(begin, origin); start < to; start += largest) {
+      const count = Math.min(largest, to - start);
+      pieces.push({
+        panel,
+        shape: [inChannels, taps, inVectors, panel.vectors, start - origin, count],
+        start,
+        count,
+      });
     }
     return pieces;
   });

@@ -64,6 +64,11 @@ export const rankedClassSchema = z
   .meta({ id: 'RankedClass' });
 export type RankedClass = z.output<typeof rankedClassSchema>;
 
+export const boxSchema = z
+  .object({ left: z.number(), top: z.number(), right: z.number(), bottom: z.number() })
+  .describe('edges of the object, in pixels of the image as displayed')
+  .meta({ id: 'Box' });
+
 /**
  * A whole number in a query string. Its JSON schema is given explicitly, since it cannot be derived from a schema that
  * parses text.

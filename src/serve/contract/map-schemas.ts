@@ -43,6 +43,46 @@ export const scoreMapResponse = z.object({
 });
 export type ScoreMapResponse = z.output<typeof scoreMapResponse>;
 
+export const gradCamQuery = z.object({
+  model: query.model,
+  scale: query.scale,
+  class: classNumber.optional().describe('number of a class (default: the most probable one)'),
+});
+
+export const occlusionQuery = gradCamQuery.extend({
+  patch: query
+    .wholeNumber(1, 2048, 'side of the hidden square in rescaled pixels (default: a quarter of the crop)')
+    .optional(),
+});
+
+/** A map of what speaks for one class: the answer of Grad-CAM and of occlusions. */
+const classMap = {
+  image: sizeSchema,
+  scale: z.int().describe('smaller side Q in pixels'),
+  rescaled: sizeSchema,
+  rows: z.int(),
+  columns: z.int(),
+  left: z.int().describe("left edge of the first value's square in rescaled pixels"),
+  top: z.int().describe("top edge of the first value's square in rescaled pixels"),
+  effectiveStride: z.int().describe('distance between neighboring squares in rescaled pixels'),
+  window: z.int().describe('side of the square that a value stands for, in rescaled pixels'),
+  class: rankedClassSchema.describe(
+    'the class, and its probability by dense evaluation at this scale without the mirror image',
+  ),
+};
+
+export const gradCamResponse = z.object({
+  ...classMap,
+  map: z.array(z.number()).describe('rows × columns, row by row: evidence for the class, from 0'),
+});
+export const occlusionResponse = z.object({
+  ...classMap,
+  map: z
+    .array(z.number())
+    .describe("rows × columns, row by row: the class's probability while the square is hidden"),
+});
+export type ClassMapResponse = z.output<typeof occlusionResponse>;
+
 export const cropsQuery = z.object({
   model: query.model,
   scales: query.scales,

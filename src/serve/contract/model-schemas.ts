@@ -39,6 +39,7 @@ const modelSchema = z
     parameters: z.int(),
     multiplyAdds: z.int(),
     checksum: z.string().describe('SHA-256 of the model file'),
+    hasCard: z.boolean().describe('whether /v1/model/card has a model card: for models of runs'),
     license: z.string().optional(),
     layers: z.array(layerSchema),
     training: z
@@ -71,6 +72,8 @@ export type ModelsResponse = z.output<typeof modelsResponse>;
 
 export const weightsQuery = z.object({ model: query.model });
 
+export const cardQuery = z.object({ model: query.model });
+
 export const filtersQuery = z.object({
   model: query.model,
   layer: query.layer.default('conv1_1').describe('a layer with 3 input channels: conv1_1'),
@@ -85,6 +88,20 @@ export const filtersResponse = z.object({
     ),
 });
 export type FiltersResponse = z.output<typeof filtersResponse>;
+
+export const samplesQuery = z.object({ model: query.model });
+export const samplesResponse = z.object({
+  samples: z
+    .array(
+      z.object({
+        name: z.string().describe('file name'),
+        label: z.string().describe('its class in the data set'),
+        image: z.base64().describe('base64 of a PNG file, at most 512 pixels on the smaller side'),
+      }),
+    )
+    .describe("empty if the data of the model's run is not at hand"),
+});
+export type SamplesResponse = z.output<typeof samplesResponse>;
 
 /** `GET /v1/demo-images`: labeled images, all of one size, to try training with. */
 export const demoImagesResponse = z.object({

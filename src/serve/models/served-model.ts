@@ -1,19 +1,24 @@
 /** A model that answers the server's requests. */
 import { LRUCache } from 'lru-cache';
+import pLimit from 'p-limit';
 import { messageOf, UserError } from '../../core/errors.ts';
-import type { RgbImage } from '../../data/sources/image-source.ts';
+import type { ImageSource, RgbImage } from '../../data/sources/image-source.ts';
 import {
   type Activations,
   FeatureExtractor,
   type FeatureView,
 } from '../../evaluate/features/feature-extractor.ts';
+import { type PositionPooling, poolPositions } from '../../evaluate/features/feature-layers.ts';
 import { ImageClassifier } from '../../evaluate/inference/image-classifier.ts';
 import type { LoadedModel } from '../../evaluate/inference/load-model.ts';
+import type { ClassMap } from '../../evaluate/protocol/class-map.ts';
+import { gradCamOf } from '../../evaluate/protocol/grad-cam.ts';
 import type { Protocol } from '../../evaluate/protocol/protocol.ts';
 import { type RequestedScales, resolveScales } from '../../evaluate/protocol/test-scales.ts';
 import { DynamicBatcher, type DynamicBatcherOptions } from '../dynamic-batcher.ts';
 import type { Preparation } from '../image-decoder.ts';
 import { RequestError, shuttingDown } from '../request-errors.ts';
+import { KnownImages } from './known-images.ts';
 
 /** A loaded model with its name. Without `dispose`, whoever loaded it disposes of its parameters, after `close`. */
 export interface NamedModel extends Omit<LoadedModel, 'path'> {
@@ -21,8 +26,10 @@ export interface NamedModel extends Omit<LoadedModel, 'path'> {
   readonly name: string;
   /** SHA-256 of the model file. */
   readonly checksum: string;
-  /** Path of the run that it is the best model of, if it is one. */
+  /** Path of the run that it is a model of, if it is one. */
   readonly run?: string;
+  /** Path of its file, by which a model of a run is found again. */
+  readonly file?: string;
   /** Frees the parameters; called by `close`. */
   dispose?(): void;
 }
@@ -46,21 +53,33 @@ export class ServedModel {
   readonly facts: LoadedModel['facts'];
   readonly checksum: string;
   readonly run: string | undefined;
+  readonly file: string | undefined;
+  /** The validation images, if it is the model of a run. */
+  readonly known: KnownImages | undefined;
   readonly classifier: ImageClassifier;
   readonly #model: LoadedModel;
   readonly #dispose: () => void;
+  /** Each backward pass takes the memory of the model's largest tensor. */
+  readonly #oneGradient = pLimit(1);
   #batcher: DynamicBatcher | undefined;
   readonly #extractors = new LRUCache<string, FeatureExtractor>({
     max: CACHED_LAYERS,
     dispose: (extractor) => extractor.dispose(),
   });
 
-  constructor(model: NamedModel, { batch, waitMilliseconds }: BatchingOptions = {}, onBatch?: BatchListener) {
-    const { name, facts, backend, parameters, checksum, run } = model;
+  constructor(
+    model: NamedModel,
+    { batch, waitMilliseconds }: BatchingOptions = {},
+    onBatch?: BatchListener,
+    openImages?: (run: string) => Promise<ImageSource>,
+  ) {
+    const { name, facts, backend, parameters, checksum, run, file } = model;
     this.name = name;
     this.facts = facts;
     this.checksum = checksum;
     this.run = run;
+    this.file = file;
+    this.known = run !== undefined && openImages ? new KnownImages(() => openImages(run)) : undefined;
     this.#dispose = () => model.dispose?.();
     this.#model = { path: name, facts, backend, parameters };
     this.classifier = new ImageClassifier({
@@ -105,12 +124,28 @@ export class ServedModel {
 
   /** @throws RequestError when there is no such layer, or the image is too small for it. */
   async activations(layer: string, image: RgbImage, view: FeatureView): Promise<Activations> {
-    const extractor =
-      this.#extractors.get(layer) ?? checked(() => new FeatureExtractor(this.#model, layer, LAYER_BYTES));
-    this.#extractors.set(layer, extractor);
+    const extractor = this.#extractor(layer);
     checked(() => extractor.outputShape(image, view));
     const [activations] = await extractor.run([image], view);
     return activations!;
+  }
+
+  /** Where the evidence for a class is. @throws RequestError when the image is too small. */
+  gradCam(image: RgbImage, index: number | undefined): Promise<ClassMap> {
+    return this.#oneGradient(() => gradCamOf(this.#model, image, index));
+  }
+
+  /** A layer's outputs for the center crops, as one vector for each image. */
+  async features(layer: string, images: readonly RgbImage[], pool: PositionPooling): Promise<Float32Array[]> {
+    const outputs = await this.#extractor(layer).run(images, 'center');
+    return outputs.map(({ shape, values }) => poolPositions(values, shape, pool).values);
+  }
+
+  #extractor(layer: string): FeatureExtractor {
+    const extractor =
+      this.#extractors.get(layer) ?? checked(() => new FeatureExtractor(this.#model, layer, LAYER_BYTES));
+    this.#extractors.set(layer, extractor);
+    return extractor;
   }
 
   /** A copy of one tensor, by its canonical name such as `conv1_1.weight`. */

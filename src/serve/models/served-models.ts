@@ -7,7 +7,14 @@ import type { RgbImage } from '../../data/sources/image-source.ts';
 import { matchClasses } from '../../evaluate/inference/class-matching.ts';
 import { Ensemble, type Member } from '../../evaluate/inference/ensemble.ts';
 import { sharedColorProfiles, sharedTest } from '../../evaluate/inference/shared-preparation.ts';
+import {
+  type LocalizingNetworks,
+  type LocatedClass,
+  locateClasses,
+  scalesOf,
+} from '../../evaluate/localize/dense-boxes.ts';
 import type { Protocol } from '../../evaluate/protocol/protocol.ts';
+import type { RankedClass } from '../../evaluate/protocol/softmax.ts';
 import type { RequestedScales } from '../../evaluate/protocol/test-scales.ts';
 import { modelChecksum } from '../../weights/formats/model-files.ts';
 import { RequestError } from '../request-errors.ts';
@@ -27,7 +34,18 @@ export interface ServedEnsemble {
   readonly protocol: Protocol;
   /** Display names of the classes, in label order. */
   readonly labels: readonly string[];
-  /** @returns `[classes]` */
+  /** Every Q that images are needed at: those of localization models, too. */
+  readonly decoded: readonly number[];
+  /** The box of each class, if the server has localization models for these models. @param scaled at each of `decoded` */
+  readonly locate?: (
+    scaled: readonly RgbImage[],
+    classes: readonly RankedClass[],
+    signal: AbortSignal,
+  ) => Promise<LocatedClass[]>;
+  /**
+   * @param scaled at each of `decoded`
+   * @returns `[classes]`
+   */
   classify(scaled: readonly RgbImage[], signal: AbortSignal): Promise<Float32Array>;
   /** Resolves once the models need more images. */
   untilReady(): Promise<void>;
@@ -46,18 +64,24 @@ const MAX_ADDED = 4;
 export class ServedModels {
   readonly #serve: (model: NamedModel) => ServedModel;
   readonly #openModel: OpenModel | undefined;
+  readonly #localizers: readonly ServedModel[];
   /** One model is loaded at a time. */
   readonly #limit = pLimit(1);
   #list: readonly ServedModel[];
   /** Models that were added, the least recently requested first. */
   #added: readonly ServedModel[] = [];
 
-  /** @param serve makes a loaded model answer requests */
+  /**
+   * @param serve makes a loaded model answer requests
+   * @param localizers localization models that add boxes to the classes of models with the same classes and crop
+   */
   constructor(
     models: readonly NamedModel[],
     serve: (model: NamedModel) => ServedModel,
     openModel?: OpenModel,
+    localizers: readonly NamedModel[] = [],
   ) {
+    this.#localizers = localizers.map(serve);
     this.#serve = serve;
     this.#openModel = openModel;
     this.#list = models.map(serve);
@@ -76,12 +100,12 @@ export class ServedModels {
    */
   use(run: string, file: string): Promise<string> {
     return this.#limit(async () => {
-      const path = resolve(run);
-      const old = this.#list.find((model) => model.run === path);
+      const path = resolve(file);
+      const old = this.#list.find((model) => model.file === path);
       const { sha256 } = await modelChecksum(file);
       if (old?.checksum === sha256) return old.name;
       const others = this.#list.filter((model) => model !== old);
-      const model = this.#serve(await this.#open(path, file, new Set(others.map(({ name }) => name))));
+      const model = this.#serve(await this.#open(run, path, new Set(others.map(({ name }) => name))));
       this.#list = old ? this.#list.map((one) => (one === old ? model : one)) : [...this.#list, model];
       this.#added = [...this.#added.filter((one) => one !== old), model];
       old?.close();
@@ -146,7 +170,16 @@ export class ServedModels {
       }),
     );
     const ensemble = new Ensemble(members, { protocol });
+    const localizing = this.#localizing(models, numbers);
+    const boxScales = localizing ? scalesOf(localizing) : [];
+    const decoded = [...new Set([...ensemble.scales, ...boxScales])];
+    const at = (scaled: readonly RgbImage[], scales: readonly number[]) =>
+      scales.map((scale) => scaled[decoded.indexOf(scale)]!);
     return {
+      decoded,
+      locate:
+        localizing &&
+        ((scaled, classes, signal) => locateClasses(localizing, at(scaled, boxScales), classes, signal)),
       models: models.map((model) => model.name),
       scales: ensemble.scales,
       protocol,
@@ -155,10 +188,35 @@ export class ServedModels {
         sharedColorProfiles(models.map(({ name: path, facts }) => ({ ...facts, path }))),
       ),
       labels: models[0]!.facts.labels,
-      classify: async (scaled, signal) => (await ensemble.classify(scaled, signal)).posteriors,
+      classify: async (scaled, signal) =>
+        (await ensemble.classify(at(scaled, ensemble.scales), signal)).posteriors,
       untilReady: async () => {
         for (const model of models) await model.untilReady();
       },
+    };
+  }
+
+  /** The localization models for some models; undefined if there are none with their classes and crop. */
+  #localizing(
+    models: readonly ServedModel[],
+    numbers: readonly (Int32Array | undefined)[],
+  ): LocalizingNetworks | undefined {
+    const named = ({ name, facts }: ServedModel) => ({ path: name, classes: facts.classes });
+    const [first] = models;
+    const fitting = this.#localizers.filter(
+      ({ facts }) =>
+        isSameSet(facts.classes, first!.facts.classes) &&
+        models.every((model) => model.facts.network.crop === facts.network.crop),
+    );
+    if (fitting.length === 0) return undefined;
+    return {
+      localizers: fitting.map((model) => ({
+        classifier: model.classifier,
+        path: model.name,
+        scales: model.scales(undefined, 'dense'),
+        numbers: matchClasses(named(first!), named(model)),
+      })),
+      classifiers: models.map(({ classifier, name }, i) => ({ classifier, path: name, numbers: numbers[i] })),
     };
   }
 
@@ -167,6 +225,11 @@ export class ServedModels {
   }
 
   close(): void {
-    for (const model of this.list) model.close();
+    for (const model of [...this.list, ...this.#localizers]) model.close();
   }
+}
+
+function isSameSet(some: readonly string[], others: readonly string[]): boolean {
+  const known = new Set(some);
+  return some.length === others.length && others.every((name) => known.has(name));
 }

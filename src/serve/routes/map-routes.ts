@@ -44,9 +44,9 @@ export function mapRoutes(app: Routes, context: Context): void {
   );
 }
 
-type ScaledImage = Awaited<ReturnType<typeof decodeOne>>['scaled'][number];
+export type ScaledImage = Awaited<ReturnType<typeof decodeOne>>['scaled'][number];
 
-async function decodeOne(
+export async function decodeOne(
   { decoder, metrics }: Context,
   model: ServedModel,
   requested: RequestedScales,
@@ -60,7 +60,7 @@ async function decodeOne(
   return { size, scaled: scaled.map((image, i) => ({ scale: scales[i]!, image })) };
 }
 
-function checkClasses({ facts }: ServedModel, classes: readonly number[] = []): void {
+export function checkClasses({ facts }: ServedModel, classes: readonly number[] = []): void {
   const unknown = classes.find((index) => index >= facts.network.classes);
   if (unknown === undefined) return;
   throw new RequestError(

@@ -17,8 +17,9 @@ export function predictRoute(app: Routes, context: Context): void {
     async ({ model, protocol: given, scales: requested, top }, active) => {
       const ensemble = context.models.ensemble(model, given, requested);
       const { models, protocol, scales } = ensemble;
-      active.permit.extend(scales.length - 1);
-      const uploads = await readUploads(active.request, () => active.permit.extend(scales.length));
+      const { length } = ensemble.decoded;
+      active.permit.extend(length - 1);
+      const uploads = await readUploads(active.request, () => active.permit.extend(length));
       const images = await Promise.all(
         uploads.map(async (upload) => ({
           ...(await predict(upload, ensemble, top, context, active)),
@@ -38,8 +39,16 @@ async function predict(
   { signal }: ActiveRequest,
 ) {
   const ready = () => ensemble.untilReady();
-  const { name, size, scaled } = await decoder.decode(upload, ensemble, signal, ready);
+  const { name, size, scaled } = await decoder.decode(
+    upload,
+    { ...ensemble, scales: ensemble.decoded },
+    signal,
+    ready,
+  );
   metrics.images.inc();
   const posteriors = await ensemble.classify(scaled, signal);
-  return { name, ...size, top: withLabels(topClasses(posteriors, top), ensemble.labels) };
+  const ranked = topClasses(posteriors, top);
+  const boxes = await ensemble.locate?.(scaled, ranked, signal);
+  const classes = withLabels(ranked, ensemble.labels);
+  return { name, ...size, top: classes.map((one, i) => ({ ...one, box: boxes?.[i]?.box })) };
 }

@@ -7,7 +7,7 @@ import type { FoundRun } from '../../runs/run-list.ts';
 import { isFile } from '../../runs/run-list.ts';
 import { openSafetensors } from '../../weights/formats/safetensors/reader.ts';
 import type { SafetensorsPieces } from '../../weights/formats/safetensors/writer.ts';
-import { parseModelMetadata } from '../../weights/model/metadata.ts';
+import { type ModelFacts, parseModelMetadata } from '../../weights/model/metadata.ts';
 import { deferredTensors, modelPieces } from '../../weights/model/model.ts';
 import { RequestError } from '../request-errors.ts';
 
@@ -17,13 +17,14 @@ const classCounts = new LRUCache<string, number>({ max: 1000 });
 /** The number of classes of a model file; undefined if it cannot be read. */
 export async function classesOf(path: string): Promise<number | undefined> {
   if (!classCounts.has(path)) {
-    const found = await readFacts(path).catch(() => undefined);
+    const found = await readModelFacts(path).catch(() => undefined);
     if (found) classCounts.set(path, found.network.classes);
   }
   return classCounts.get(path);
 }
 
-async function readFacts(path: string) {
+/** The facts in the header of a model file. @throws UserError when it is not one */
+export async function readModelFacts(path: string): Promise<ModelFacts> {
   const file = await RandomAccessFile.open(path);
   try {
     return parseModelMetadata(path, (await openSafetensors(file)).metadata);

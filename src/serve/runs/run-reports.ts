@@ -5,6 +5,7 @@
 import { lstat } from 'node:fs/promises';
 import pLimit from 'p-limit';
 import { messageOf } from '../../core/errors.ts';
+import type { ImageSource } from '../../data/sources/image-source.ts';
 import type { FoundRun } from '../../runs/run-list.ts';
 import type { TablesResponse } from '../contract/run-schemas.ts';
 import { plainPage } from '../page.ts';
@@ -26,6 +27,12 @@ export interface RunPages {
   ): Promise<string>;
   /** The results of a run as tables. */
   tables(folder: string): Promise<Table[]>;
+  /**
+   * Validation images of a run, with its model's class numbers, in random order.
+   * @param wanted how many there should be at least, if there are as many
+   * @throws UserError when the data is gone
+   */
+  validationImages(folder: string, wanted: number): Promise<ImageSource>;
   /** The model card of a run's model: Markdown. */
   card(folder: string): Promise<string>;
 }

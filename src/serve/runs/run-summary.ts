@@ -48,7 +48,8 @@ async function summarizeRun(runs: RunList, run: FoundRun): Promise<RunSummary> {
       split: best.split,
       iteration: best.iteration,
     },
-    hasReport: hasModel,
+    // Reports are about classes.
+    hasReport: hasModel && description.recipe.task !== 'localize',
     hasModel,
   };
 }
@@ -83,7 +84,8 @@ async function timeOf(path: string): Promise<string | undefined> {
 
 function titleOf({ data, recipe }: RunDescription): string {
   const width = recipe.width === 1 ? '' : `, width ${recipe.width}`;
-  return `network ${recipe.config}${width}, on ${basename(data)}`;
+  const boxes = recipe.task === 'localize' ? '; its errors are box errors' : '';
+  return `network ${recipe.config}${width}, on ${basename(data)}${boxes}`;
 }
 
 /** The time left at the speed of the later half of the metrics so far. */

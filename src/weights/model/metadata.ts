@@ -4,7 +4,7 @@
  * | key | value |
  * |---|---|
  * | `verydeep.format` | `1` |
- * | `verydeep.network` | `{"configuration", "classes", "crop", "width", "pooling", "dropout"}`: the options of `buildNetwork`; `"hidden"` and `"headPool"` only if the classifier is not that of Table 1 |
+ * | `verydeep.network` | `{"configuration", "classes", "crop", "width", "pooling", "dropout"}`: the options of `buildNetwork`; `"hidden"` and `"headPool"` only if the classifier is not that of Table 1, `"boxes"` (`single` or `per-class`) only if the last layer predicts boxes |
  * | `verydeep.part` | `"features"` if the network has convolutions only; its `classes` are then 0 |
  * | `verydeep.classes` | identifiers in label order |
  * | `verydeep.labels` | human-readable names, in label order |
@@ -17,6 +17,7 @@
  * | `verydeep.license` | string, if known |
  */
 import { z } from 'zod';
+import { regressions } from '../../core/boxes.ts';
 import { UserError } from '../../core/errors.ts';
 import {
   type ColorProfiles,
@@ -81,6 +82,7 @@ const schemas = {
     dropout: z.number(),
     hidden: z.array(z.int()).optional(),
     headPool: z.strictObject({ method: z.enum(['average', 'max']), side: z.int() }).optional(),
+    boxes: z.enum(regressions).optional(),
   }),
   part: z.literal('features'),
   classes: z.array(z.string()),
@@ -104,11 +106,11 @@ type Fact<K extends Key> = z.infer<(typeof schemas)[K]>;
 
 /** A model's facts as metadata, which `parseModelMetadata` reads. */
 export function modelMetadata(facts: ModelFacts): Record<string, string> {
-  const { configuration, classes, crop, width, pooling, dropout, hidden, headPool } = facts.network;
+  const { configuration, classes, crop, width, pooling, dropout, hidden, headPool, boxes } = facts.network;
   const head = hasUsualHead(facts.network) ? {} : { hidden, headPool };
   const values: Partial<Record<Key, unknown>> = {
     format: FORMAT,
-    network: { configuration, classes, crop, width, pooling, dropout, ...head },
+    network: { configuration, classes, crop, width, pooling, dropout, ...head, boxes },
     part: hasFeaturesOnly(facts.network) ? 'features' : undefined,
     classes: facts.classes,
     labels: facts.labels,
@@ -203,6 +205,14 @@ function networkOf(path: string, options: Fact<'network'>, part: Fact<'part'> | 
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`${path}: metadata ${PREFIX}network: ${error.message}`, { cause: error });
   }
+}
+
+/** Four numbers of a box must not be taken for class scores. @throws UserError for a network that predicts boxes */
+export function checkPredictsClasses(path: string, { network }: Pick<ModelFacts, 'network'>): void {
+  if (!network.boxes) return;
+  throw new UserError(
+    `${path} predicts boxes, not classes; use it with --task localize (vgg evaluate, vgg train) or --localizer (vgg predict, vgg serve), beside a classification model`,
+  );
 }
 
 /** @throws UserError unless each class has one identifier and one label, and identifiers differ. */

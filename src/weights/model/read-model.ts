@@ -8,12 +8,14 @@ import { checkOwnOptions, type ImportOptions, ownPreprocessing } from '../import
 import type { ImportReport } from '../import/import-report.ts';
 import { withStatedPreprocessing } from '../import/stated-facts.ts';
 import { checkFinite, withTidyMessages } from '../weight-errors.ts';
-import { type ModelFacts, parseModelMetadata } from './metadata.ts';
+import { checkPredictsClasses, type ModelFacts, parseModelMetadata } from './metadata.ts';
 import { checkTensors, type Model, OPTIMIZER_PREFIX } from './model.ts';
 
 export interface ReadModelOptions extends ImportOptions {
   /** Accepts networks without a classifier, which have 0 classes (default false). */
   readonly allowFeatures?: boolean;
+  /** Accepts networks that predict boxes (appendix A), whose outputs are not class scores (default false). */
+  readonly allowBoxes?: boolean;
 }
 
 export type OnProgress = (bytesRead: number, bytesTotal: number) => void;
@@ -58,6 +60,7 @@ async function read(path: string, options: ReadModelOptions) {
     if (file.format !== 'safetensors' || !isOwn(file.metadata, options))
       return await importModel(file, withStatedPreprocessing(file, options));
     const facts = parseModelMetadata(path, file.metadata);
+    if (!options.allowBoxes) checkPredictsClasses(path, facts);
     checkOwnOptions(path, facts, options);
     if (ownPreprocessing(facts, options)) return await importModel(file, options);
     const model = await readOwnModel(file.path, options);

@@ -22,13 +22,14 @@ export interface Transfer {
 
 /**
  * Takes all layers of a model, to continue training (section 3.1: S = 384 starts from 256; jittered nets from 384).
- * If the classes differ, fc8 is left to the caller; if the model has convolutions only, the classifier is.
+ * If the classes differ, or one of the two predicts boxes, fc8 is left to the caller; if the model has convolutions only, the classifier is.
  * @param classes of the network, in label order; those of the model are matched by name
  * @throws UserError naming the first tensor whose shape differs for another reason, with both shapes.
  */
 export function transferAll(model: Model, network: Network, classes: readonly string[]): Transfer {
-  const numbers = numbersInModel(model, classes);
-  const from = numbers ? withClassOrder(model, numbers) : model;
+  const sameKind = model.network.boxes === network.boxes;
+  const numbers = sameKind ? numbersInModel(model, classes) : undefined;
+  const from = numbers && network.boxes !== 'single' ? withClassOrder(model, numbers) : model;
   checkHeadPool(from.network, network);
   const left = hasFeaturesOnly(from.network) ? 'fc' : numbers ? undefined : `${lastLayer(network)}.`;
   const wanted = network.parameters.filter(({ name }) => left === undefined || !name.startsWith(left));

@@ -63,6 +63,27 @@ describe('a safetensors file read while it arrives', () => {
     );
   });
 
+  it('is read in parts, also from a stream of bytes, whose memory is used again', async () => {
+    const file = await fileOf(TENSORS);
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 9 }), fc.boolean(), async (most, isByteStream) => {
+        const parts = new Map<string, number[]>();
+        const stream = isByteStream ? new Blob([file]).stream() : streamOf(file, [13]);
+        await streamSafetensors('a file', stream as ReadableStream<Uint8Array>, {
+          ...{ onHeader: () => {}, most },
+          onTensor: async ({ name, data }, offset) => {
+            const before = parts.get(name) ?? [];
+            assert.equal(offset, before.length);
+            assert.ok(data.length <= most);
+            parts.set(name, [...before, ...data]);
+          },
+        });
+        assert.deepEqual(parts, new Map(TENSORS.map(({ name, data }) => [name, [...data]])));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   it('widens half floats', async () => {
     const entries = [{ name: 'h', type: 'F16', shape: [3], start: 0, end: 6 }];
     const header = formatHeader('a file', { entries, metadata: {} });

@@ -42,6 +42,25 @@ describe('a linear SVM', () => {
     assertClose('biases', one.biases, other.biases, 1e-6);
   });
 
+  for (const constant of [0.1, 1, 100]) {
+    it(`by logistic regression is at the minimum of its objective with C = ${constant}`, () => {
+      const own = trainLinear(problem, { kind: 'logistic', constant, tolerance: 1e-9, passes: 100_000 });
+      for (const [k, weight] of own.weights.entries()) {
+        // ∂/∂w of ½ (|w|² + b²) + C Σ ln(1 + exp(−y (w · x + b))), and ∂/∂b at the end.
+        const gradient = [...weight, own.biases[k]!];
+        for (const [n, x] of vectors.entries()) {
+          const y = targets[n * 3 + k]!;
+          const score = x.reduce((sum, value, d) => sum + value * weight[d]!, own.biases[k]!);
+          const slope = (-constant * y) / (1 + Math.exp(y * score));
+          for (const [d, value] of [...x, 1].entries()) gradient[d]! += slope * value;
+        }
+        const largest = Math.max(...gradient.map(Math.abs));
+        // Of single vectors' losses, up to C.
+        assert.ok(largest < 1e-6 * Math.max(1, constant), `class ${k}: the gradient is up to ${largest}`);
+      }
+    });
+  }
+
   it('refuses vectors of different lengths', () => {
     assert.throws(
       () => trainLinear({ ...problem, vectors: [...vectors.slice(1), new Float32Array(3)] }),

@@ -80,6 +80,12 @@ describe('the HTML report', () => {
     assert.ok(page.includes('cat (5.0 %), predicted as dog (90.0 %)'));
   });
 
+  it('has no warning of the charts about a run with a single validation', () => {
+    const short = { ...report, metrics: metrics.slice(1, 2) };
+    const text = formatRunPage('short', [short]) + formatRunPage('two', [short, { ...short, run: 'other' }]);
+    assert.doesNotMatch(text, /warning/i);
+  });
+
   it('lists confusions instead of a matrix if there are many classes', () => {
     const labels = Array.from({ length: 50 }, (_, i) => `class ${i}`);
     const confusion = new Uint32Array(2500);

@@ -16,10 +16,18 @@ describe('the OpenAPI document', () => {
     const runs = ['', '/{id}', ...ofRun.map((name) => `/{id}/${name}`)];
     assert.deepEqual(Object.keys(document.paths).sort(), [
       ...['/healthz', '/metrics', '/readyz'],
-      ...['/v1/activations', '/v1/crops', '/v1/demo-images', '/v1/features'],
-      ...['/v1/model', '/v1/model/filters', '/v1/model/weights', '/v1/predict'],
+      ...['/v1/activations', '/v1/crops', '/v1/demo-images', '/v1/familiarity', '/v1/features'],
+      ...[
+        '/v1/grad-cam',
+        '/v1/model',
+        '/v1/model/card',
+        '/v1/model/filters',
+        '/v1/model/weights',
+        '/v1/occlusion',
+      ],
+      '/v1/predict',
       ...runs.map((path) => `/v1/runs${path}`),
-      ...['/v1/score-map', '/v1/session'],
+      ...['/v1/samples', '/v1/score-map', '/v1/session'],
     ]);
     const predict = document.paths['/v1/predict'].post;
     assert.deepEqual(pluck(predict.parameters, 'name'), ['model', 'protocol', 'scales', 'top']);
@@ -60,6 +68,10 @@ describe('the OpenAPI document', () => {
       ['/v1/predict', imageRequest('/v1/predict?protocol=both', image)],
       ['/v1/score-map', imageRequest('/v1/score-map', image)],
       ['/v1/crops', imageRequest('/v1/crops?flip=false', image)],
+      ['/v1/grad-cam', imageRequest('/v1/grad-cam', image)],
+      ['/v1/occlusion', imageRequest('/v1/occlusion', image)],
+      ['/v1/familiarity', imageRequest('/v1/familiarity', image)],
+      ['/v1/samples', get('/v1/samples')],
       ['/v1/activations', imageRequest('/v1/activations?layer=conv1_1', image)],
       ['/v1/features', imageRequest('/v1/features', image)],
       ['/v1/runs', get('/v1/runs')],

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { temporaryFolder, writeFiles } from '../../support/images.ts';
 import { pluck } from '../../support/lists.ts';
-import { type Json, line, smallServer, writeRun } from './small-server.ts';
+import { type Json, line, PAGES, smallServer, writeRun } from './small-server.ts';
 
 describe('GET /v1/runs', () => {
   it('lists run folders with their progress and result', async (t) => {
@@ -157,6 +157,7 @@ describe("a run's report", () => {
     let finish = (_: string) => {};
     let made = 0;
     const pages = {
+      ...PAGES,
       report: (_: string, onProgress: (done: number, total: number) => void) => {
         made++;
         onProgress(3, 10);
@@ -165,7 +166,6 @@ describe("a run's report", () => {
         });
       },
       tables: async () => [{ title: 'x', columns: ['a', 'b'], rows: [['c', 1]] }],
-      card: async () => '',
     };
     const { ask } = await smallServer(t, { runs, pages });
     assert.equal((await ask('/v1/runs/a/report')).status, 202);
@@ -189,7 +189,7 @@ describe("a run's report", () => {
     await writeRun(join(runs, 'a'), { 'last.safetensors': '' });
     await writeRun(join(runs, 'young'));
     const report = () => Promise.reject(new Error('no /home/somebody'));
-    const pages = { report, tables: async () => [], card: async () => '' };
+    const pages = { ...PAGES, report };
     const { logged, ask, refused } = await smallServer(t, { runs, pages });
     await ask('/v1/runs/a/report');
     await sleep(1);

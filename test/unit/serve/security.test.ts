@@ -90,6 +90,9 @@ describe('answers', () => {
       const { headers } = await ask(url);
       assert.equal(headers['x-content-type-options'], 'nosniff', url);
       assert.match(String(headers['content-security-policy']), /default-src '(none|self)'/, url);
+      // What several threads of WebAssembly need, also in the worker's script.
+      assert.equal(headers['cross-origin-opener-policy'], 'same-origin', url);
+      assert.equal(headers['cross-origin-embedder-policy'], 'require-corp', url);
     }
   });
 });
@@ -118,7 +121,8 @@ describe('the page', () => {
     assert.match(page.body, /<title>page/);
     const policy = String(page.headers['content-security-policy']);
     assert.match(policy, /default-src 'self'/);
-    assert.doesNotMatch(policy, /unsafe/);
+    assert.match(policy, /script-src 'self' 'wasm-unsafe-eval';/);
+    assert.doesNotMatch(policy, /'unsafe/);
     const script = await ask('/assets/index-abc.js');
     assert.equal(script.status, 200);
     assert.match(String(script.headers['cache-control']), /immutable/);

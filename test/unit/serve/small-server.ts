@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance, InjectOptions } from 'fastify';
+import { UserError } from '../../../src/core/errors.ts';
 import type { Backend } from '../../../src/kernels/backend.ts';
 import type { NamedModel } from '../../../src/serve/models/served-model.ts';
+import type { RunPages } from '../../../src/serve/runs/run-reports.ts';
 import { buildServer, type ServerOptions } from '../../../src/serve/server.ts';
 import { reference } from '../../support/backends.ts';
 import { writeFiles } from '../../support/images.ts';
@@ -47,6 +49,16 @@ export interface SmallServer {
   refused(options: InjectOptions | string, expected: string, message?: RegExp): Promise<Answer>;
 }
 
+/** Pages of runs without data. */
+export const PAGES: RunPages = {
+  report: async () => '<!doctype html>',
+  tables: async () => [],
+  card: async () => '# Card',
+  validationImages: async () => {
+    throw new UserError('no data');
+  },
+};
+
 /** A server that is closed when the test ends. */
 export async function smallServer(
   t: TestContext,
@@ -55,7 +67,7 @@ export async function smallServer(
   const logged: string[] = [];
   const app = await buildServer({
     models: models ?? [await smallParts()],
-    pages: { report: async () => '<!doctype html>', tables: async () => [], card: async () => '# Card' },
+    pages: PAGES,
     page: '/nonexistent',
     log: (message) => void logged.push(message),
     ...options,

@@ -1,9 +1,14 @@
 /** Classification by the server or by the model in this browser. Both return the types of the HTTP interface. */
 
 import type { WebModel } from '../../../src/browser/index.ts';
-import type { CropsResponse, ScoreMapResponse } from '../../../src/serve/contract/map-schemas.ts';
+import type { RankedClass } from '../../../src/serve/contract/common-schemas.ts';
+import type {
+  ClassMapResponse,
+  CropsResponse,
+  ScoreMapResponse,
+} from '../../../src/serve/contract/map-schemas.ts';
 import type { Limits, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
-import type { PredictResponse } from '../../../src/serve/contract/predict-schemas.ts';
+import type { FamiliarityResponse, PredictResponse } from '../../../src/serve/contract/predict-schemas.ts';
 import { postImage } from '../api/client.ts';
 import type { Picture } from '../state/user-files.ts';
 
@@ -23,6 +28,11 @@ export interface ScoreMapRequest {
   readonly class?: number;
 }
 
+export interface ClassMapRequest {
+  readonly scale: number;
+  readonly class: number;
+}
+
 export interface Inference {
   /** Unique for each model, and different for server and browser. */
   readonly id: string;
@@ -31,6 +41,10 @@ export interface Inference {
   predict(picture: Picture, request: PredictRequest, signal: AbortSignal): Promise<PredictResponse>;
   scoreMap(picture: Picture, request: ScoreMapRequest, signal: AbortSignal): Promise<ScoreMapResponse>;
   crops(picture: Picture, scale: number, signal: AbortSignal): Promise<CropsResponse>;
+  occlusion(picture: Picture, request: ClassMapRequest, signal: AbortSignal): Promise<ClassMapResponse>;
+  gradCam(picture: Picture, request: ClassMapRequest, signal: AbortSignal): Promise<ClassMapResponse>;
+  /** Undefined where the model's validation images are not at hand: in the browser. */
+  readonly familiarity?: (picture: Picture, signal: AbortSignal) => Promise<FamiliarityResponse>;
 }
 
 /** Props of the evidence map's overlays. */
@@ -39,6 +53,8 @@ export interface OverlayProps {
   readonly limits: Limits;
   readonly inference: Inference;
   readonly picture: Picture;
+  /** The most probable classes of the verdict. */
+  readonly top: readonly RankedClass[];
 }
 
 const TOP = 5;
@@ -56,6 +72,9 @@ export function serverInference({ name: model }: ModelInfo): Inference {
       return postImage('v1/score-map', file, { scales: scale, model, ...classes }, signal);
     },
     crops: ({ file }, scale, signal) => postImage('v1/crops', file, { scales: scale, model }, signal),
+    occlusion: ({ file }, request, signal) => postImage('v1/occlusion', file, { ...request, model }, signal),
+    gradCam: ({ file }, request, signal) => postImage('v1/grad-cam', file, { ...request, model }, signal),
+    familiarity: ({ file }, signal) => postImage('v1/familiarity', file, { model }, signal),
   };
 }
 
@@ -92,6 +111,16 @@ export function browserInference(
     crops: async (picture, scale) => ({
       image: sizeOf(picture),
       scales: [{ scale, ...(await watched(model.crops(picture.pixels, scale))) }],
+    }),
+    occlusion: async (picture, { scale, class: index }) => ({
+      image: sizeOf(picture),
+      scale,
+      ...(await watched(model.occlusionMap(picture.pixels, index, scale))),
+    }),
+    gradCam: async (picture, { scale, class: index }) => ({
+      image: sizeOf(picture),
+      scale,
+      ...(await watched(model.gradCam(picture.pixels, index, scale))),
     }),
   };
 }

@@ -2,9 +2,6 @@
 import type { Limits, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 
 const LARGEST = 2048;
-/** A map with fewer positions per side says almost nothing about location. */
-const MIN_POSITIONS = 2;
-
 /**
  * Single scales for maps: those that match the training scales, and larger ones at which even a small network gives a
  * map with several positions. Omits scales with more pixels than the server accepts.
@@ -21,15 +18,9 @@ export function mapScales(
     .sort((a, b) => a - b);
 }
 
-/**
- * The scale of the first map: the network's default or, if that gives only one position, the smallest scale with several
- * rows and columns.
- */
-export function firstMapScale({ crop, defaultScale, layers }: ModelInfo, scales: readonly number[]): number {
-  const stride = 2 ** layers.filter(({ kind }) => kind === 'maxPool').length;
-  const positions = (scale: number) => Math.floor((scale - crop) / stride) + 1;
-  if (positions(defaultScale) > 1) return defaultScale;
-  return scales.find((scale) => scale > defaultScale && positions(scale) > MIN_POSITIONS) ?? defaultScale;
+/** Whether a scale enlarges images beyond the scales that the model was trained at. */
+export function isEnlarged({ trainedScale, defaultScale }: ModelInfo, scale: number): boolean {
+  return scale > Math.max(trainedScale?.max ?? 0, defaultScale);
 }
 
 /** Scale choices for the test protocols: value of the query parameter, and text. */

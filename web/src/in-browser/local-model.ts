@@ -27,16 +27,14 @@ class LocalModel extends EventTarget {
     const { signal } = this.#stop;
     this.#change({ state: 'downloading', done: 0, total: weightBytes(info) });
     try {
-      const { openBrowserGpu, openModel } = await loadLibrary();
-      const gpu = await openBrowserGpu();
-      if (signal.aborted) return gpu.device.destroy();
-      signal.addEventListener('abort', () => gpu.device.destroy());
-      const file = await fetchFile('v1/model/weights', { model: info.name }, signal);
+      const { openModel } = await loadLibrary();
+      const fetchWeights = () => fetchFile('v1/model/weights', { model: info.name }, signal);
       const onProgress = (done: number, total: number) => {
         if (!signal.aborted) this.#change({ state: 'downloading', done, total });
       };
-      const model = await openModel(file, { gpu, onProgress, signal });
-      if (signal.aborted) return;
+      const model = await openModel(fetchWeights, { onProgress, signal });
+      if (signal.aborted) return model.close();
+      signal.addEventListener('abort', () => model.close());
       void model.lost.then((error) => !signal.aborted && this.fail(error));
       this.#change({ state: 'ready', model });
     } catch (error) {

@@ -44,11 +44,11 @@ export function RunInBrowser({ model, state }: RunInBrowserProps) {
 function statusText(state: LocalState, model: ModelInfo): string {
   switch (state.state) {
     case 'off':
-      return `Uses your GPU: downloads ${megabytes(weightBytes(model))} once; images stay on your device.`;
+      return `Uses your GPU, or your CPU without one: downloads ${megabytes(weightBytes(model))} once; images stay on your device.`;
     case 'downloading':
       return 'Downloading the weights. Until they arrive, the server does the work.';
     case 'ready':
-      return `Running on your GPU: ${state.model.device}.`;
+      return `Running on your ${state.model.backend === 'wasm' ? 'CPU' : 'GPU'}: ${state.model.device}.`;
     case 'failed':
       return '';
   }

@@ -8,12 +8,14 @@ export interface Picture {
   readonly name: string;
   /** Upright and without converting color profiles, as the server decodes it. */
   readonly pixels: ImageBitmap;
+  /** Its class in the data set, if it is one of the server's samples. */
+  readonly label?: string;
 }
 
 let chosen = 0;
 
 /** @throws Error with a sentence when the browser cannot decode the file, or the server would reject it */
-export async function openPicture(file: File, limits: Limits): Promise<Picture> {
+export async function openPicture(file: File, limits: Limits, label?: string): Promise<Picture> {
   const name = file.name || 'pasted image';
   if (file.size > limits.imageBytes) {
     const [size, most] = [file.size, limits.imageBytes].map((bytes) => (bytes / 2 ** 20).toFixed(1));
@@ -27,7 +29,7 @@ export async function openPicture(file: File, limits: Limits): Promise<Picture> 
       colorSpaceConversion: 'none',
     });
     chosen += 1;
-    return { id: chosen, file, name, pixels };
+    return { id: chosen, file, name, pixels, label };
   } catch {
     throw new Error(
       `The file "${name}" is not an image this browser can read. Choose a complete JPEG, PNG or WebP file.`,

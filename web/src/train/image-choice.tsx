@@ -2,6 +2,8 @@ import { useRef, useState } from 'preact/hooks';
 import { sentenceOf } from '../api/client.ts';
 import { count, plural } from '../ui/display-values.ts';
 import { Failure } from '../ui/notices.tsx';
+import { Camera } from './camera.tsx';
+import { ClassPreviews } from './class-previews.tsx';
 import { demoSource, folderSource, type TrainingSource } from './training-source.ts';
 
 interface ImageChoiceProps {
@@ -22,10 +24,7 @@ const DATA_SETS: Readonly<Record<string, string>> = {
   'cifar-10': 'CIFAR-10',
 };
 
-/** Most classes that are listed by name. */
-const NAMED = 12;
-
-/** The choice of training images: a folder the visitor chooses, or the server's demo images. */
+/** The choice of training images: a folder the visitor chooses, the camera, or the server's demo images. */
 export function ImageChoice({ source, demoImages, onSource, disabled }: ImageChoiceProps) {
   const [failure, setFailure] = useState<string>();
   const input = useRef<HTMLInputElement>(null);
@@ -74,6 +73,7 @@ export function ImageChoice({ source, demoImages, onSource, disabled }: ImageCho
           </button>
         </p>
       )}
+      <Camera onSource={(taken) => void take(Promise.resolve(taken))} disabled={disabled} />
       {source && <ChosenImages source={source} />}
       {failure && <Failure message={failure} />}
     </section>
@@ -82,7 +82,6 @@ export function ImageChoice({ source, demoImages, onSource, disabled }: ImageCho
 
 function ChosenImages({ source }: { readonly source: TrainingSource }) {
   const { name, classes, trainingImages, validationImages } = source;
-  const named = classes.slice(0, NAMED);
   return (
     <div role="status" class="training-images">
       <p>
@@ -92,14 +91,7 @@ function ChosenImages({ source }: { readonly source: TrainingSource }) {
           ? `, plus ${count(validationImages)} for validation`
           : '; a tenth is held out for validation'}
       </p>
-      <ul class="hint">
-        {named.map(([one, images]) => (
-          <li key={one}>
-            {one} <span class="count">{count(images)}</span>
-          </li>
-        ))}
-        {classes.length > NAMED && <li>and {count(classes.length - NAMED)} more</li>}
-      </ul>
+      <ClassPreviews source={source} />
     </div>
   );
 }

@@ -34,36 +34,6 @@ export function RecipeForm({ value, onChange, disabled }: RecipeFormProps) {
       <fieldset class="settings" disabled={disabled}>
         <legend class="visually-hidden">Training settings</legend>
         <div class="field">
-          <label for={`${id}-config`}>Architecture</label>
-          <select
-            id={`${id}-config`}
-            value={value.config}
-            onChange={({ currentTarget }) =>
-              onChange({ config: currentTarget.value as RecipeSettings['config'] })
-            }
-          >
-            {CONFIGS.map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        </div>
-        {(['width', 'crop', 'batch', 'lr', 'dropout'] as const).map((key) => (
-          <div class="field" key={key}>
-            <label for={`${id}-${key}`}>{NAMES[key]}</label>
-            <select
-              id={`${id}-${key}`}
-              value={value[key]}
-              onChange={({ currentTarget }) => onChange({ [key]: Number(currentTarget.value) })}
-            >
-              {CHOICES[key].map((choice) => (
-                <option key={choice} value={choice}>
-                  {choice}
-                </option>
-              ))}
-            </select>
-          </div>
-        ))}
-        <div class="field">
           <label for={`${id}-epochs`}>Epochs</label>
           <input
             id={`${id}-epochs`}
@@ -78,11 +48,47 @@ export function RecipeForm({ value, onChange, disabled }: RecipeFormProps) {
           />
         </div>
       </fieldset>
-      <p class="hint">
-        Everything else follows the paper: momentum, weight decay, flips, random crops where images are larger
-        than the crop, and color shifts where they are in color. The learning rate drops to a tenth for the
-        last quarter of the epochs.
-      </p>
+      <details>
+        <summary>Advanced settings</summary>
+        <fieldset class="settings" disabled={disabled}>
+          <legend class="visually-hidden">Advanced settings</legend>
+          <div class="field">
+            <label for={`${id}-config`}>Architecture</label>
+            <select
+              id={`${id}-config`}
+              value={value.config}
+              onChange={({ currentTarget }) =>
+                onChange({ config: currentTarget.value as RecipeSettings['config'] })
+              }
+            >
+              {CONFIGS.map((name) => (
+                <option key={name}>{name}</option>
+              ))}
+            </select>
+          </div>
+          {(['width', 'crop', 'batch', 'lr', 'dropout'] as const).map((key) => (
+            <div class="field" key={key}>
+              <label for={`${id}-${key}`}>{NAMES[key]}</label>
+              <select
+                id={`${id}-${key}`}
+                value={value[key]}
+                onChange={({ currentTarget }) => onChange({ [key]: Number(currentTarget.value) })}
+              >
+                {CHOICES[key].map((choice) => (
+                  <option key={choice} value={choice}>
+                    {choice}
+                  </option>
+                ))}
+              </select>
+            </div>
+          ))}
+        </fieldset>
+        <p class="hint">
+          Everything else follows the paper: momentum, weight decay, flips, random crops where images are
+          larger than the crop, and color shifts where they are in color. The learning rate drops to a tenth
+          for the last quarter of the epochs.
+        </p>
+      </details>
     </section>
   );
 }

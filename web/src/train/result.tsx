@@ -5,6 +5,7 @@ import { saveBlob } from '../state/user-files.ts';
 import { percent, plural } from '../ui/display-values.ts';
 import { Failure } from '../ui/notices.tsx';
 import { localTraining } from './local-training.ts';
+import { TryModel } from './try-model.tsx';
 
 interface ResultProps {
   readonly name: string;
@@ -72,10 +73,11 @@ export function Result({ name, training, lines }: ResultProps) {
         </button>
       </p>
       <p class="hint">
-        Use it with <code>npx vgg predict IMAGE --model {earlier ? bestFile : lastFile}</code> or{' '}
-        <code>npx vgg serve --model {earlier ? bestFile : lastFile}</code>.
+        Use it with <code>npx verydeep predict IMAGE --model {earlier ? bestFile : lastFile}</code> or{' '}
+        <code>npx verydeep serve --model {earlier ? bestFile : lastFile}</code>.
       </p>
       {failure && <Failure message={failure} />}
+      <TryModel model={(earlier ?? { model }).model} name={earlier ? 'best model' : 'model'} />
     </div>
   );
 }

@@ -5,21 +5,27 @@ import { EPOCHS, seriesColor } from '../runs/series.ts';
 import { ValidationTable } from '../runs/validation-table.tsx';
 import { count, figure, plural } from '../ui/display-values.ts';
 import { Failure } from '../ui/notices.tsx';
+import { DeviceStatus } from './device-status.tsx';
 import { ImageChoice } from './image-choice.tsx';
 import { localTraining, type TrainingState, useLocalTraining } from './local-training.ts';
 import { RecipeForm } from './recipe-form.tsx';
 import { DEFAULTS } from './recipe-settings.ts';
 import { Result } from './result.tsx';
+import { useTrainingDevice } from './training-device.ts';
 
-/** Training on the visitor's own GPU and images. */
+/** Training on the visitor's own device and images. */
 export function Train({ demoImages }: { readonly demoImages: string | undefined }) {
   const { source, state, lines, start, unreadable, isBusy } = useLocalTraining();
   const [settings, setSettings] = useState(DEFAULTS);
+  const device = useTrainingDevice();
   return (
     <>
       <div class="title">
         <h1>Train in this browser</h1>
-        <p class="model">Trains a small network on your GPU; images and weights stay on your device.</p>
+        <p class="model">
+          Trains a small network on your GPU, or on your CPU without one; images and weights stay on your
+          device.
+        </p>
       </div>
       <div class="columns train">
         <ImageChoice
@@ -52,6 +58,7 @@ export function Train({ demoImages }: { readonly demoImages: string | undefined 
             </button>
           )}
         </div>
+        {!isBusy && state.state !== 'ended' && <DeviceStatus device={device} />}
         <p class="hint" role="status">
           {statusText(state, source !== undefined)}
         </p>

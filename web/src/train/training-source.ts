@@ -1,9 +1,12 @@
-/** Images to train on: a folder the visitor chooses, or the server's demo images. */
+/** Images to train on: a folder the visitor chooses, photos of the camera, or the server's demo images. */
 
 import type { FolderImages, LabeledFile, LabeledImage } from '../../../src/browser/index.ts';
 import type { DemoImagesResponse } from '../../../src/serve/contract/model-schemas.ts';
 import { decodeBase64, getJson } from '../api/client.ts';
 import { loadLibrary } from '../in-browser/library.ts';
+
+/** Images of each class that are shown before training. */
+const PREVIEWS = 4;
 
 export interface TrainingSource {
   readonly name: string;
@@ -18,6 +21,8 @@ export interface TrainingSource {
   readonly isGray: boolean;
   /** The smaller side of all images in pixels, if known. */
   readonly side?: number;
+  /** The first few images of each of the first classes. */
+  previews(classes: number): Promise<ImageBitmap[][]>;
   /** @param onUnreadable called with each image that the browser cannot decode, which is skipped */
   open(onUnreadable: (name: string) => void): {
     readonly training: AsyncIterable<LabeledImage>;
@@ -36,6 +41,16 @@ export async function folderSource(files: readonly File[]): Promise<TrainingSour
     validationImages: validation?.length ?? 0,
     labels: {},
     isGray: false,
+    previews: (count) =>
+      Promise.all(
+        classes.slice(0, count).map(async (one) => {
+          const files = training.filter(({ label }) => label === one).slice(0, PREVIEWS);
+          const images = await Promise.all(
+            files.map(({ file }) => createImageBitmap(file, { resizeHeight: 112 }).catch(() => undefined)),
+          );
+          return images.filter((image) => image !== undefined);
+        }),
+      ),
     open: (onUnreadable) => ({
       training: decoded(training, onUnreadable),
       validation: validation && decoded(validation, onUnreadable),
@@ -69,8 +84,51 @@ export async function demoSource(): Promise<TrainingSource> {
     labels: Object.fromEntries(classes.map((one, c) => [one, labels[c]!])),
     isGray: demo.channels === 1,
     side: Math.min(demo.width, demo.height),
+    previews: async (count) => {
+      const bytes = decodeBase64(demo.pixels);
+      return Promise.all(
+        labels.slice(0, count).map((_, c) => {
+          const numbers = imageLabels.flatMap((label, i) => (label === c ? [i] : [])).slice(0, PREVIEWS);
+          return Promise.all(numbers.map((number) => createImageBitmap(imageDataOf(demo, bytes, number))));
+        }),
+      );
+    },
     open: () => ({ training: unpacked(demo), validation: undefined }),
   };
+}
+
+function imageDataOf(demo: DemoImagesResponse, bytes: Uint8Array, number: number): ImageData {
+  const { width, height, channels } = demo;
+  const size = width * height * channels;
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    const at = number * size + i * channels;
+    const color = channels === 3 ? bytes.subarray(at, at + 3) : [bytes[at]!, bytes[at]!, bytes[at]!];
+    image.data.set([...color, 255], 4 * i);
+  }
+  return image;
+}
+
+/** Photos that were taken with the camera, class by class. */
+export function cameraSource(
+  classes: readonly { readonly name: string; readonly images: readonly ImageBitmap[] }[],
+): TrainingSource {
+  return {
+    name: 'camera',
+    classes: classes.map(({ name, images }) => [name, images.length]),
+    trainingImages: classes.reduce((sum, { images }) => sum + images.length, 0),
+    validationImages: 0,
+    labels: {},
+    isGray: false,
+    previews: async (count) => classes.slice(0, count).map(({ images }) => images.slice(0, PREVIEWS)),
+    open: () => ({ training: photographed(classes), validation: undefined }),
+  };
+}
+
+async function* photographed(
+  classes: readonly { readonly name: string; readonly images: readonly ImageBitmap[] }[],
+): AsyncGenerator<LabeledImage> {
+  for (const { name: label, images } of classes) for (const image of images) yield { image, label };
 }
 
 async function* unpacked(demo: DemoImagesResponse): AsyncGenerator<LabeledImage> {

@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Limits } from '../../../src/serve/contract/model-schemas.ts';
 import { sentenceOf } from '../api/client.ts';
 import { openPicture, type Picture } from '../state/user-files.ts';
+import { isWeightFile } from '../weights/open-weights.ts';
 import { Failure } from './notices.tsx';
 
 interface PickerProps {
@@ -10,10 +11,12 @@ interface PickerProps {
   readonly onPicture: (picture: Picture) => void;
   /** Whether the model runs in this browser (default: on the server). */
   readonly runsInBrowser?: boolean;
+  /** What happens to the image (default: by where the model runs). */
+  readonly hint?: string;
 }
 
 /** Accepts an image that is dropped anywhere on the page, pasted, or chosen in a file dialog. */
-export function PicturePicker({ picture, limits, onPicture, runsInBrowser = false }: PickerProps) {
+export function PicturePicker({ picture, limits, onPicture, runsInBrowser = false, hint }: PickerProps) {
   const [failure, setFailure] = useState<string>();
   const [draggedOver, setDraggedOver] = useState(false);
   const input = useRef<HTMLInputElement>(null);
@@ -39,7 +42,8 @@ export function PicturePicker({ picture, limits, onPicture, runsInBrowser = fals
     const drop = (event: DragEvent) => {
       event.preventDefault();
       setDraggedOver(false);
-      void take(event.dataTransfer?.files[0]);
+      const file = event.dataTransfer?.files[0];
+      if (file && !isWeightFile(file)) void take(file);
     };
     const paste = (event: ClipboardEvent) => {
       const files = [...(event.clipboardData?.files ?? [])];
@@ -87,9 +91,10 @@ export function PicturePicker({ picture, limits, onPicture, runsInBrowser = fals
       {!picture && (
         <p class="hint">
           JPEG, PNG or WebP.{' '}
-          {runsInBrowser
-            ? 'Classify keeps the image on your device; Layers sends it to this server.'
-            : 'The image is sent to this server only, which does not store it.'}
+          {hint ??
+            (runsInBrowser
+              ? 'Classify keeps the image on your device; Layers sends it to this server.'
+              : 'The image is sent to this server only, which does not store it.')}
         </p>
       )}
       {failure && <Failure message={failure} />}

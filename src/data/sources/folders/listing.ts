@@ -8,6 +8,7 @@ import {
 } from '../../../core/class-names.ts';
 import { mapConcurrently } from '../../../core/concurrency.ts';
 import { UserError } from '../../../core/errors.ts';
+import { reportProgress } from '../../../core/progress-channel.ts';
 import { IMAGE_EXTENSIONS, isImageName } from '../../pixels/image-formats.ts';
 import { FileList } from '../file-list.ts';
 import { checkClassFolders } from '../splits.ts';
@@ -42,13 +43,20 @@ export async function listClassFolders(
   const alike = invisibleDifference(classes);
   if (alike !== undefined) throw new UserError(`${root}: ${alike}`);
   const unused = new UnusedFileCounter();
-  const perClass = await mapConcurrently(folders, LISTINGS_AT_ONCE, async (folder) => {
+  let done = 0;
+  const report = (done: number) => reportProgress({ label: `listing ${root}`, done, total: folders.length });
+  const list = async (folder: string) => {
     const label = labelOf.get(folder.normalize('NFC'));
     if (label === undefined) throw unknownClass(root, folder, classes);
     const { names, folders } = await imagesBelow(tree, root, folder, unused);
+    report(++done);
     // Names as strings take several times as much memory, so each class is packed at once.
     return { folder, folders, files: FileList.of(names, Array<number>(names.length).fill(label)) };
-  });
+  };
+  report(0);
+  const perClass = await mapConcurrently(folders, LISTINGS_AT_ONCE, list).finally(() =>
+    report(folders.length),
+  );
   checkClassFolders(root, new Map(perClass.map(({ folder, folders }) => [folder, folders])));
   return { files: FileList.concat(perClass.map(({ files }) => files)), unused };
 }

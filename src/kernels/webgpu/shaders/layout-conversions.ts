@@ -37,29 +37,55 @@ ${elementwise(
 )}
 `;
 
-const WEIGHTS_FIELDS = ['inChannels', 'taps', 'inVectors', 'panelVectors', 'firstInPanel', 'outChannels'];
+const WEIGHTS_FIELDS = ['inChannels', 'taps', 'inVectors', 'panelVectors', 'start', 'count'];
 
-/** Copies some output channels of canonical weights `[out, in, k, k]` into a panel or, with `back`, out of it. */
-function weightsKernel(back: boolean): string {
-  return `
-${head(WEIGHTS_FIELDS, back ? writes('canonical', 'f32') : reads('canonical', 'f32'), back ? reads('panel', 'f32') : writes('panel', 'f32'))}
-${elementwise(
-  'shape.outChannels * shape.inChannels * shape.taps',
-  /* wgsl */ `  let tap = i % shape.taps;
-  let c = (i / shape.taps) % shape.inChannels;
-  let o = shape.firstInPanel + i / (shape.taps * shape.inChannels);
-  let at = (tap * 4u * shape.inVectors + c) * 4u * shape.panelVectors + o;
-  ${back ? 'canonical[i] = panel[at];' : 'panel[at] = canonical[i];'}`,
-)}
-`;
+/** Where the piece's i-th value is in the panel. */
+const PLACE = /* wgsl */ `
+fn placeOf(i: u32) -> u32 {
+  let at = shape.start + i;
+  let tap = at % shape.taps;
+  let c = (at / shape.taps) % shape.inChannels;
+  let o = at / (shape.taps * shape.inChannels);
+  return (tap * 4u * shape.inVectors + c) * 4u * shape.panelVectors + o;
 }
+`;
 
 /**
- * Bindings: shape, canonical weights of `outChannels` output channels, the panel `[k, k, in, out]` with both
- * channels in vectors of four; `firstInPanel` is the index of the first of them in the panel.
+ * Copies canonical values of a weight `[out, in, k, k]` into a panel. Bindings: shape, the canonical values, the panel
+ * `[k, k, in, out]` with both channels in vectors of four; `start` counts canonical values from the panel's first one.
  */
-export const PACK_WEIGHTS: string = weightsKernel(false);
-export const UNPACK_WEIGHTS: string = weightsKernel(true);
+export const PACK_WEIGHTS: string = `
+${head(WEIGHTS_FIELDS, reads('canonical', 'f32'), writes('panel', 'f32'))}${PLACE}
+${elementwise('shape.count', '  panel[placeOf(i)] = canonical[i];')}
+`;
+
+/** The inverse of `PACK_WEIGHTS`. */
+export const UNPACK_WEIGHTS: string = `
+${head(WEIGHTS_FIELDS, writes('canonical', 'f32'), reads('panel', 'f32'))}${PLACE}
+${elementwise('shape.count', '  canonical[i] = panel[placeOf(i)];')}
+`;
+
+/** `PACK_WEIGHTS` from bf16, two values to a word. */
+export const PACK_BF16_WEIGHTS: string = `
+${head(WEIGHTS_FIELDS, reads('canonical', 'u32'), writes('panel', 'f32'))}${PLACE}
+${elementwise(
+  'shape.count',
+  '  panel[placeOf(i)] = bitcast<f32>((canonical[i / 2u] >> (16u * (i % 2u))) << 16u);',
+)}
+`;
+
+/** `UNPACK_WEIGHTS` to bf16, two values to a word, rounded to the nearest, ties to even. */
+export const UNPACK_BF16_WEIGHTS: string = `
+${head(WEIGHTS_FIELDS, writes('canonical', 'u32'), reads('panel', 'f32'))}${PLACE}
+fn shortened(i: u32) -> u32 {
+  if (i >= shape.count) { return 0u; }
+  let bits = bitcast<u32>(panel[placeOf(i)]);
+  // Rounding must not turn a NaN into infinity.
+  if ((bits & 0x7fffffffu) > 0x7f800000u) { return (bits >> 16u) | 0x40u; }
+  return (bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u;
+}
+${elementwise('(shape.count + 1u) / 2u', '  canonical[i] = shortened(2u * i) | (shortened(2u * i + 1u) << 16u);')}
+`;
 
 /** Converts values to the storage format of factors. Bindings: shape `[vectors]`, values, factors. */
 export const TO_FACTORS: string = `

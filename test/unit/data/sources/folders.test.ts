@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { watchProgress } from '../../../../src/core/progress-channel.ts';
 import { FileList } from '../../../../src/data/sources/file-list.ts';
 import { describeUnused } from '../../../../src/data/sources/folders/unused-files.ts';
 import type { ImageSource } from '../../../../src/data/sources/image-source.ts';
@@ -231,6 +232,22 @@ describe('class folders', () => {
     );
     await writeFiles(join(folder, 'phone'), { 'a/1.heic': '', 'b/1.jpg': '' });
     await refused(openImages(join(folder, 'phone')), 'phone/a holds no image', 'but 1 .heic; convert them');
+  });
+
+  it('report how many have been listed', async (t) => {
+    const folder = await folderWith(t, { 'a/1.jpg': '', 'b/1.jpg': '', 'c/1.jpg': '' });
+    const seen: unknown[] = [];
+    const stop = watchProgress((progress) => seen.push(progress));
+    await openImages(folder);
+    await rm(join(folder, 'b/1.jpg'));
+    await refused(openImages(folder), 'holds no image');
+    stop();
+    const label = `listing ${folder}`;
+    assert.deepEqual(seen.slice(0, 2), [
+      { label, done: 0, total: 3 },
+      { label, done: 1, total: 3 },
+    ]);
+    assert.deepEqual(seen.at(-1), { label, done: 3, total: 3 }, 'also at the end of one that fails');
   });
 
   it('of Tiny ImageNet have validation labels in a file', async (t) => {

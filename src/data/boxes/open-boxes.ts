@@ -1,0 +1,67 @@
+/** Opens images with the boxes of their objects, for localization (appendix A). */
+import { createHash } from 'node:crypto';
+import type { Box } from '../../core/boxes.ts';
+import { UserError } from '../../core/errors.ts';
+import type { ImageSource } from '../sources/image-source.ts';
+import { type OpenOptions, openImages } from '../sources/open-images.ts';
+import { selectImages } from '../sources/select-images.ts';
+import { findVoc } from '../sources/voc.ts';
+import { boxInImage } from './box-in-image.ts';
+import type { ListedBox } from './box-lists.ts';
+import { readBoxes } from './find-boxes.ts';
+import { openVocObjects } from './voc-objects.ts';
+
+interface BoxOptions extends OpenOptions {
+  /** A CSV file, or a folder of XML files (default: those near the images). */
+  readonly boxes?: string;
+  /** Called with notes for the user. */
+  onNote?(note: string): void;
+}
+
+/**
+ * Opens a data set as `openImages` does, or PASCAL VOC's folder, and finds the boxes. Images without a box are left out.
+ * @throws UserError for data or annotations that cannot be used, and when no image has a box
+ */
+export async function openBoxes(location: string, options: BoxOptions): Promise<ImageSource> {
+  const voc = await findVoc(location);
+  if (voc !== undefined) {
+    if (options.boxes !== undefined) {
+      throw new UserError(`${location} has its boxes in Annotations; leave out boxes`);
+    }
+    const { source, boxes } = await openVocObjects(voc, options.split ?? 'train');
+    return withBoxes(source, boxes);
+  }
+  const source = await openImages(location, options);
+  const boxes = await readBoxes(source, options.boxes);
+  const kept = Uint32Array.from(boxes.keys()).filter((index) => boxes[index]!.length > 0);
+  if (kept.length === 0) {
+    throw new UserError(
+      options.boxes === undefined
+        ? `no boxes were found near the images of ${location}; name a CSV file or a folder of XML files with --boxes`
+        : `${options.boxes} has no boxes of the images of ${location}; compare their names`,
+    );
+  }
+  if (kept.length < source.length) {
+    options.onNote?.(
+      `${source.length - kept.length} of ${source.length} images of ${location} have no box and are left out`,
+    );
+  }
+  const chosen = kept.length < source.length ? selectImages(source, kept) : source;
+  return withBoxes(
+    chosen,
+    Array.from(kept, (index) => boxes[index]!),
+  );
+}
+
+/** @param boxes of each image, at least one */
+function withBoxes(source: ImageSource, boxes: readonly (readonly ListedBox[])[]): ImageSource {
+  return {
+    ...source,
+    boxes: (index, size) => boxes[index]!.map(({ box, place }) => boxInImage(box, size, place)),
+    fingerprint: async () => {
+      const hash = createHash('sha256').update(`boxes\0${await source.fingerprint()}\0`);
+      for (const own of boxes) hash.update(JSON.stringify(own.map(({ box }): Box => box)));
+      return hash.digest('hex');
+    },
+  };
+}
