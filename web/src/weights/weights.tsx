@@ -107,13 +107,16 @@ function Described({ file }: { readonly file: OpenWeightFile }) {
         {inspection.network && file.layers && (
           <>
             <h3>Layers</h3>
-            <LayerTable
-              model={{
-                config: inspection.network.configuration,
-                crop: inspection.network.crop,
-                layers: file.layers.map((layer) => ({ ...layer, activations: false })),
-              }}
-            />
+            {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+            <section class="scroller" tabIndex={0} aria-label="Layers">
+              <LayerTable
+                model={{
+                  config: inspection.network.configuration,
+                  crop: inspection.network.crop,
+                  layers: file.layers.map((layer) => ({ ...layer, activations: false })),
+                }}
+              />
+            </section>
           </>
         )}
       </section>
