@@ -58,6 +58,12 @@ function(as_node_addon name)
     NODE_ADDON_API_DISABLE_DEPRECATED NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS)
   if(APPLE)
     target_link_options(${name} PRIVATE -undefined dynamic_lookup)
+    if(CMAKE_CROSSCOMPILING)
+      # A release, which contains the C++ library.
+      target_sources(${name} PRIVATE ${node_api_folder}/macos_new.cpp)
+      set_source_files_properties(${node_api_folder}/macos_new.cpp PROPERTIES
+        COMPILE_OPTIONS -fvisibility-global-new-delete=force-hidden)
+    endif()
   elseif(WIN32)
     target_sources(${name} PRIVATE ${CMAKE_BINARY_DIR}/node_api_windows.cpp)
     target_compile_definitions(${name} PRIVATE NOMINMAX WIN32_LEAN_AND_MEAN)

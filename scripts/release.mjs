@@ -69,7 +69,7 @@ async function release({ targets: names, libjpeg, jobs, twice }) {
       if (hashesIn(out) !== before)
         throw new SetupError(`Building ${target.name} twice gives different files.`);
     }
-    await packPlatform(target, { addons: out, ...folders });
+    await packPlatform(target, { addons: addonFiles.map((file) => join(out, file)), ...folders });
   }
   await step('verydeep: pack', async () => void (await packMain(folders)));
 }

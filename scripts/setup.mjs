@@ -16,6 +16,7 @@ import { SetupError, say, step } from './setup/report.mjs';
 import {
   installBrowser,
   installDataset,
+  installJpeg,
   installMpi,
   installSystemPackages,
 } from './setup/system-packages.mjs';
@@ -23,7 +24,8 @@ import { buildTypeScript } from './setup/typescript.mjs';
 
 const usage = `Usage: node scripts/setup.mjs [--demo] [--mpi] [--browser] [--build-only]
 
-Installs what is missing (npm packages, and system packages through apt-get where it may), builds the
+Installs what is missing (npm packages, and system packages through apt-get where it may; it needs a C++
+compiler and CMake, and uses libjpeg-turbo for reading JPEGs faster), builds the
 native addons into build/, compiles the TypeScript into dist/ and builds the page of vgg serve into
 dist/web. The logs are in build/logs.
 
@@ -60,6 +62,7 @@ async function setUp(options) {
     if (options.mpi) await step('MPI', installMpi);
     if (options.browser) await step('browser', installBrowser);
     if (options.demo) await step('demo images', installDataset);
+    else await step('libjpeg-turbo', installJpeg);
     await step('npm packages', installNodePackages);
   }
   await step('native addon', buildNativeAddon);

@@ -22,7 +22,7 @@ export {
 } from './api/evaluate-localization.ts';
 export { type EvaluateOptions, type EvaluationProgress, evaluateModel } from './api/evaluate-model.ts';
 export { extractFeatures, type FeatureOptions } from './api/extract-features.ts';
-export { type InspectedTensor, type Inspection, inspectWeights } from './api/inspect-weights.ts';
+export { inspectWeights } from './api/inspect-weights.ts';
 export { type PackedSplit, type PackOptions, type PackResult, packImages } from './api/pack-images.ts';
 export { type ResumeOptions, resumeTraining } from './api/resume-training.ts';
 export type { TrainOutcome } from './api/run-training.ts';
@@ -128,6 +128,7 @@ export { localModel } from './weights/download/local-model.ts';
 export type { WriteOptions } from './weights/export/exported-model.ts';
 export type { WriteReport } from './weights/export/write-weights.ts';
 export type { DeferredTensor, NamedTensor, TensorToWrite } from './weights/formats/safetensors/writer.ts';
+export type { InspectedTensor, Inspection } from './weights/import/describe-file.ts';
 export type { ImportReport } from './weights/import/import-report.ts';
 export type { ChannelOrder } from './weights/import/preprocessing.ts';
 export type { ClassNames } from './weights/labels/class-names.ts';

@@ -43,11 +43,7 @@ async function picturePage() {
   try {
     const page = await openPage(await addressOf(server), { width: 1100, height: 720 });
     await page.getByLabel('Image file').setInputFiles(values.photo);
-    // Four protocols give their time once each has answered.
-    await page
-      .getByText(/^\d+\sms$/)
-      .nth(3)
-      .waitFor();
+    await page.getByRole('img', { name: /^Occlusion map of / }).waitFor();
     await save(await page.screenshot(), 'page');
   } finally {
     server.kill('SIGTERM');

@@ -14,6 +14,8 @@ const exportable = [
   // The kernels are also a Vulkan layer (native/kernels/gpu_layer.cpp).
   'vkNegotiateLoaderLayerInterfaceVersion',
 ];
+/** zig exports these names of the file's own start, whatever it is told. */
+const MACHO_HEADER = ['_mh_dylib_header', '__dso_handle'];
 const systemLibraries = {
   elf: /^(lib(c|m|pthread|dl|rt)\.so\.\d+|libc\.so|ld-(linux|musl)[\w-]*\.so\.\d+)$/,
   'mach-o': /^\/usr\/lib\/libSystem\.B\.dylib$/,
@@ -30,7 +32,8 @@ export function checkAddon(file, { name, format }) {
   const bytes = readFileSync(file);
   const facts = format === 'elf' ? elf(file) : format === 'pe' ? pe(file) : machO(bytes);
   const foreign = facts.needed.filter((library) => !systemLibraries[format].test(library));
-  const others = facts.exported.filter((symbol) => !exportable.includes(symbol));
+  const harmless = format === 'mach-o' ? [...exportable, ...MACHO_HEADER] : exportable;
+  const others = facts.exported.filter((symbol) => !harmless.includes(symbol));
   const newer = facts.glibc?.filter((version) => compareVersions(version, OLDEST_GLIBC) > 0) ?? [];
   const problems = [
     bytes.length > LARGEST && `has ${bytes.length} bytes, more than ${LARGEST}`,

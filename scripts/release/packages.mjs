@@ -1,27 +1,36 @@
 /** Stages and packs the npm packages of a release. */
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../setup/command.mjs';
 import { logFile, projectFolder } from '../setup/project.mjs';
+import { commonJsTypes } from './commonjs-types.mjs';
 import { addonFiles, targets } from './targets.mjs';
 
 const manifest = JSON.parse(readFileSync(join(projectFolder, 'package.json'), 'utf8'));
 
 /**
- * Packs the addons of a platform as `@verydeep/<platform>`.
+ * The package.json of `@verydeep/<platform>`.
  * @param {import('./targets.mjs').Target} target
- * @param {{ addons: string, stage: string, out: string }} folders where the addons are, and to work in and write to
  */
-export async function packPlatform({ name, condition }, { addons, stage, out }) {
-  const folder = join(stage, name);
+export function platformManifest({ name, condition }) {
   const { version, license, engines } = manifest;
-  emptyFolder(folder);
-  for (const file of addonFiles) cpSync(join(addons, file), join(folder, file));
-  cpSync(join(projectFolder, 'LICENSE'), join(folder, 'LICENSE'));
   const description = `The compiled kernels of verydeep for ${name}`;
   // Yarn would load addons from its archive, which the system cannot.
   const facts = { description, license, engines, ...condition, files: ['*.node'], preferUnplugged: true };
-  await pack(folder, out, { name: `@verydeep/${name}`, version, ...facts });
+  return { name: `@verydeep/${name}`, version, ...facts };
+}
+
+/**
+ * Packs the addons of a platform as `@verydeep/<platform>`.
+ * @param {import('./targets.mjs').Target} target
+ * @param {{ addons: string[], stage: string, out: string }} folders the addons' files, and folders to work in and write to
+ */
+export async function packPlatform(target, { addons, stage, out }) {
+  const folder = join(stage, target.name);
+  emptyFolder(folder);
+  for (const [i, file] of addonFiles.entries()) cpSync(addons[i] ?? '', join(folder, file));
+  cpSync(join(projectFolder, 'LICENSE'), join(folder, 'LICENSE'));
+  await pack(folder, out, platformManifest(target));
 }
 
 /**
@@ -31,14 +40,43 @@ export async function packPlatform({ name, condition }, { addons, stage, out }) 
 export async function packMain({ stage, out }) {
   const folder = join(stage, 'verydeep');
   emptyFolder(folder);
+  const filter = (/** @type {string} */ path) => !path.endsWith('.map');
   for (const name of manifest.files) {
-    if (!name.startsWith('!')) cpSync(join(projectFolder, name), join(folder, name), { recursive: true });
+    if (!name.startsWith('!'))
+      cpSync(join(projectFolder, name), join(folder, name), { recursive: true, filter });
   }
   for (const name of ['README.md', 'LICENSE']) cpSync(join(projectFolder, name), join(folder, name));
-  const { scripts, devDependencies, workspaces, overrides, private: _, ...published } = manifest;
+  removeMapComments(join(folder, 'dist'));
+  const types = join(folder, 'dist/src/index.d.ts');
+  writeFileSync(types.replace(/\.ts$/, '.cts'), commonJsTypes(readFileSync(types, 'utf8')));
+  await pack(folder, out, mainManifest());
+}
+
+/** The project's package.json without what only a clone can use. */
+function mainManifest() {
+  const { scripts, devDependencies, workspaces, overrides, private: _, exports, ...published } = manifest;
   const addons = Object.fromEntries(targets.map(({ name }) => [`@verydeep/${name}`, manifest.version]));
-  const optionalDependencies = { ...manifest.optionalDependencies, ...addons };
-  await pack(folder, out, { ...published, optionalDependencies });
+  return {
+    ...published,
+    exports: {
+      ...exports,
+      '.': {
+        import: exports['.'],
+        require: { types: './dist/src/index.d.cts', default: exports['.'].default },
+      },
+    },
+    optionalDependencies: { ...manifest.optionalDependencies, ...addons },
+  };
+}
+
+/** The source maps are not packed, and debuggers would look for them. @param {string} folder */
+function removeMapComments(folder) {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !/\.[cm]?js$/.test(entry.name)) continue;
+    const file = join(entry.parentPath, entry.name);
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace(/^\/\/# sourceMappingURL=.*\n?/gm, ''));
+  }
 }
 
 /** @param {string} folder */

@@ -15,14 +15,14 @@ let interruptedBy;
 /**
  * Runs a program with its output in a log file; if it fails, the end of the log is shown.
  * @param {string[]} commandLine
- * @param {{ log: string, failure: string, env?: NodeJS.ProcessEnv }} options
+ * @param {{ log: string, failure: string, env?: NodeJS.ProcessEnv, cwd?: string }} options
  *   failure: the sentence to show when the program does not exit with 0
  */
-export async function run(commandLine, { log, failure, env }) {
+export async function run(commandLine, { log, failure, env, cwd }) {
   mkdirSync(dirname(log), { recursive: true });
   const output = openSync(log, 'a');
   writeSync(output, `$ ${commandLine.join(' ')}\n`);
-  const problem = await finished(commandLine, output, env);
+  const problem = await finished(commandLine, output, env, cwd);
   closeSync(output);
   if (problem === undefined) return;
   if (interruptedBy)
@@ -40,7 +40,12 @@ export async function run(commandLine, { log, failure, env }) {
  * @param {string} [input]
  */
 export function probe([program = '', ...args], input = '') {
-  const { status, stdout, stderr } = spawnSync(program, args, { input, encoding: 'utf8', timeout: 60_000 });
+  const { status, stdout, stderr } = spawnSync(program, args, {
+    input,
+    encoding: 'utf8',
+    timeout: 60_000,
+    maxBuffer: 2 ** 26,
+  });
   return { status: status ?? 127, stdout: stdout ?? '', stderr: stderr ?? '' };
 }
 
@@ -68,11 +73,12 @@ function exitCodeOfInterrupt() {
  * @param {string[]} commandLine
  * @param {number} output
  * @param {NodeJS.ProcessEnv} [env]
+ * @param {string} [cwd]
  * @returns {Promise<string | undefined>} what went wrong
  */
-function finished([program = '', ...args], output, env = process.env) {
+function finished([program = '', ...args], output, env = process.env, cwd = projectFolder) {
   return new Promise((resolve) => {
-    running = spawn(program, args, { cwd: projectFolder, env, stdio: ['ignore', output, output] });
+    running = spawn(program, args, { cwd, env, stdio: ['ignore', output, output] });
     running.on('error', (error) => resolve(`could not be started: ${error.message}`));
     running.on('close', (code, signal) => {
       running = undefined;

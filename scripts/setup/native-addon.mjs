@@ -25,6 +25,7 @@ const images = {
   sources: join(projectFolder, 'native/images'),
   folder: join(buildFolder, 'images'),
   file: join(buildFolder, 'images/verydeep_images.node'),
+  library: () => (new Machine().hasJpeg() ? 'libjpeg' : undefined),
 };
 
 /** @type {Addon} */
@@ -40,8 +41,11 @@ export async function buildNativeAddon() {
   return build(kernels);
 }
 
+/** Without libjpeg-turbo, sharp decodes all JPEGs: to the same pixels, in several times as long. */
 export async function buildImageAddon() {
-  return build(images);
+  const outcome = await build(images);
+  if (new Machine().hasJpeg()) return outcome;
+  return `${outcome ?? 'done'}, without libjpeg-turbo: reading JPEGs will take longer (Debian: install libjpeg-dev, then run this again)`;
 }
 
 /** The same for the addon over MPI, which a single machine does without. */

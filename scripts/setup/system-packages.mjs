@@ -22,13 +22,6 @@ const needs = [
   { what: 'CMake', present: (m) => m.hasCMake(), apt: 'cmake', dnf: 'cmake', brew: 'cmake' },
   { what: 'make or ninja', present: (m) => m.hasMakeOrNinja(), apt: 'make', dnf: 'make', brew: 'ninja' },
   {
-    what: 'libjpeg-turbo',
-    present: (m) => m.hasJpeg(),
-    apt: 'libjpeg-dev',
-    dnf: 'libjpeg-turbo-devel',
-    brew: 'jpeg-turbo',
-  },
-  {
     what: 'CA certificates',
     present: (m) => m.hasCertificates(),
     apt: 'ca-certificates',
@@ -66,6 +59,15 @@ export async function installBrowser() {
   // Chromium brings a software GPU, which the tests of the GPU's kernels reach through Vulkan's loader.
   await install(apt, ['chromium', 'libvulkan1']);
   return 'installed chromium and libvulkan1';
+}
+
+/** Installs libjpeg-turbo, which reads JPEGs faster. Everything works without it. */
+export async function installJpeg() {
+  if (new Machine().hasJpeg()) return 'present';
+  const apt = aptGet();
+  if (!apt || !(await offered(apt, 'libjpeg-dev'))) return 'not installed';
+  await install(apt, ['libjpeg-dev']);
+  return 'installed libjpeg-dev';
 }
 
 /** Installs MPI, for training on several machines and its tests. Everything else works without it. */

@@ -43,6 +43,8 @@ export interface LocalizationOptions extends EngineOptions, ResultFileOptions {
   readonly protocol?: 'center' | 'dense';
   /** Test scales Q in pixels, for all models; `auto`: three for each model, from its S (default: each model's S). */
   readonly scales?: readonly number[] | 'auto';
+  /** Test scales of each localization model, instead of `scales`. */
+  readonly modelScales?: readonly (readonly number[])[];
   /** A CSV file of boxes or a folder of XML files (default: annotations near the images). */
   readonly boxes?: string;
   /** Default: see `evaluateModel`. */
@@ -123,7 +125,9 @@ export async function evaluateLocalization(options: LocalizationOptions): Promis
       { path: source.location, classes: source.classes },
       { path: first.path, classes: first.facts.classes },
     );
-    const scales = localizers.map(({ facts, path }) => resolveScales(facts, options.scales, protocol, path));
+    const scales = localizers.map(({ facts, path }, i) =>
+      resolveScales(facts, options.modelScales?.[i] ?? options.scales, protocol, path),
+    );
     const bad: BadImage[] = [];
     const shared = {
       maxPixels: options.maxPixels,

@@ -25,22 +25,28 @@ export interface TrainingCost {
   readonly disk: number;
 }
 
-/** @param data numbers of training images and classes, and the images' smaller side in pixels */
+/**
+ * @param data numbers of training images and classes, and the images' smaller side in pixels
+ * @param ranks number of processes that share each batch; time and memory are those of one, without the exchange of
+ *   gradients (default: 1)
+ */
 export async function trainingCost(
   recipe: Recipe,
   { images, classes, side }: { readonly images: number; readonly classes: number; readonly side: number },
+  ranks = 1,
 ): Promise<TrainingCost> {
   const network = networkOf(recipe, Math.max(2, classes));
   const { batch, backend, threads, iterations = (recipe.epochs * images) / batch } = recipe;
-  const microBatch = Math.min(batch, recipe['micro-batch'] ?? defaultMicroBatch(network, batch));
+  const share = Math.ceil(batch / ranks);
+  const microBatch = Math.min(share, recipe['micro-batch'] ?? defaultMicroBatch(network, share));
   const process = await trainingBytes(network, microBatch, memoryPlanner(backend, threads));
   // Photographs are usually 4:3.
   const decoded = images * 3 * side ** 2 * (4 / 3);
   return {
     flops: imageFlops(network).training * iterations * batch,
     measureSeconds: async () => {
-      const speed = await measureSpeed(network, Math.min(batch, MEASURED_BATCH), backend, { threads });
-      return iterations * batch * trainingTime(network, speed);
+      const speed = await measureSpeed(network, Math.min(share, MEASURED_BATCH), backend, { threads });
+      return iterations * share * trainingTime(network, speed);
     },
     memory: process + Math.min(recipe['memory-budget'] * 2 ** 20, decoded),
     disk: 2 * checkpointBytes(network) + weightBytes(network),

@@ -1,7 +1,7 @@
 /** Opens a model in a browser: weights stream from an address to the visitor's GPU, or to WebAssembly's memory. */
 import { messageOf, UserError } from '../core/errors.ts';
 import type { Parameters } from '../kernels/backend.ts';
-import { type ModelFacts, parseModelMetadata } from '../weights/model/metadata.ts';
+import { checkPredictsClasses, type ModelFacts, parseModelMetadata } from '../weights/model/metadata.ts';
 import { checkTensors, OPTIMIZER_PREFIX } from '../weights/model/model.ts';
 import { checkFinite } from '../weights/weight-errors.ts';
 import { type DeviceOptions, type OpenDevice, openDevice } from './open-device.ts';
@@ -83,6 +83,7 @@ async function readInto(
       onProgress,
       onHeader: ({ metadata, entries }) => {
         const facts = parseModelMetadata(name, metadata);
+        checkPredictsClasses(name, facts);
         checkTensors(name, facts.network, new Map(entries.map((entry) => [entry.name, entry])));
         const { parameters } = facts.network;
         opened = { facts, parameters: device.backend.createParameters(parameters, { training: false }) };

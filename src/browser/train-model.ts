@@ -124,7 +124,10 @@ export async function trainModel(options: TrainOptions): Promise<WebTraining> {
 
 /** @throws UserError for a recipe that is invalid, or that training in a browser would ignore */
 function checkRecipe(given: PartialRecipe): void {
-  const { from, 'from-shallower': shallower } = resolveRecipe({ ...given, backend: 'webgpu' });
+  const { from, 'from-shallower': shallower, task } = resolveRecipe({ ...given, backend: 'webgpu' });
+  if (task === 'localize') {
+    throw new UserError('training in a browser has images without boxes: remove task from the recipe');
+  }
   if (from !== undefined || shallower !== undefined) {
     throw new UserError(
       'training in a browser starts from random weights: remove from and from-shallower from the recipe',

@@ -38,6 +38,7 @@ const commandGroups: Readonly<Record<string, Readonly<Record<string, Loader>>>> 
     convert: () => import('./commands/convert.ts'),
     inspect: () => import('./commands/inspect.ts'),
     bench: () => import('./commands/bench.ts'),
+    'build-mpi': () => import('./commands/build-mpi.ts'),
   },
 };
 

@@ -35,8 +35,8 @@ export interface MpiAddon {
 
 export const mpiAddonFile: string = join(projectFolder, 'build/mpi/verydeep_mpi.node');
 
-const INSTALL =
-  'install libopenmpi-dev and openmpi-bin (Debian, Ubuntu), openmpi-devel (Fedora) or open-mpi (Homebrew), then run `npm run setup`';
+export const INSTALL_MPI =
+  'install libopenmpi-dev and openmpi-bin (Debian, Ubuntu), openmpi-devel (Fedora) or open-mpi (Homebrew), or load the module of your cluster, then run `vgg build-mpi`';
 
 /**
  * Open MPI settings for the gradient exchange; variables that are already set keep their values. Over TCP, Open MPI by
@@ -59,7 +59,7 @@ const UCX_SETTINGS: Readonly<Record<string, string>> = {
 export function loadMpiAddon(file: string = mpiAddonFile): MpiAddon {
   if (!existsSync(file)) {
     throw new UserError(
-      `running several ranks needs MPI, which the set-up did not find on this machine; ${INSTALL}`,
+      `running several ranks needs MPI, and verydeep built against it, which this machine lacks; ${INSTALL_MPI}`,
     );
   }
   for (const [name, value] of Object.entries({ ...OPEN_MPI_SETTINGS, ...UCX_SETTINGS }))
@@ -69,7 +69,7 @@ export function loadMpiAddon(file: string = mpiAddonFile): MpiAddon {
     // Open MPI loads components that look up its symbols globally.
     process.dlopen(module, file, constants.dlopen.RTLD_NOW | (constants.dlopen.RTLD_GLOBAL ?? 0));
   } catch (error) {
-    throw new UserError(`MPI cannot be loaded on this machine (${messageOf(error)}); ${INSTALL}`, {
+    throw new UserError(`MPI cannot be loaded on this machine (${messageOf(error)}); ${INSTALL_MPI}`, {
       cause: error,
     });
   }

@@ -105,3 +105,21 @@ export function invisibleDifference(classes: readonly string[]): string | undefi
   }
   return undefined;
 }
+
+/**
+ * Two classes of one set that look alike, such as `Cat` and `cat`, and may be one by mistake. Single characters are left
+ * out: sets of letters have both cases.
+ * @returns a sentence about them; undefined: there are none
+ */
+export function similarClasses(classes: readonly string[]): string | undefined {
+  const seen = new Map<string, string>();
+  for (const name of classes) {
+    const look = appearance(name);
+    const other = seen.get(look);
+    if (other !== undefined && look.length > 1) {
+      return `two classes look alike: ${describeDifference(name, other)}; if they are one class, give both the same name`;
+    }
+    seen.set(look, name);
+  }
+  return undefined;
+}

@@ -131,12 +131,14 @@ function checkedUrl(text: string, { allowUnencrypted = false }: HttpOptions): UR
   );
 }
 
-let agent: Dispatcher | undefined;
+/** Through the proxy of the environment, and straight to this machine, which no proxy can reach. */
+let agents: { readonly proxied: Dispatcher; readonly direct: Dispatcher } | undefined;
 
 async function send(url: URL, options: HttpOptions): Promise<HttpResponse> {
   const { method = 'GET', headers, token, idleMs = IDLE_MS, signal } = options;
-  const { EnvHttpProxyAgent, request } = await import('undici');
-  agent ??= new EnvHttpProxyAgent({ connect: { timeout: CONNECT_MS } });
+  const { Agent, EnvHttpProxyAgent, request } = await import('undici');
+  const settings = { connect: { timeout: CONNECT_MS } };
+  agents ??= { proxied: new EnvHttpProxyAgent(settings), direct: new Agent(settings) };
   try {
     const {
       statusCode,
@@ -144,7 +146,7 @@ async function send(url: URL, options: HttpOptions): Promise<HttpResponse> {
       body,
     } = await request(url.href, {
       method,
-      dispatcher: agent,
+      dispatcher: isLoopback(url.hostname) ? agents.direct : agents.proxied,
       headersTimeout: idleMs,
       bodyTimeout: idleMs,
       signal,

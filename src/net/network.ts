@@ -133,16 +133,18 @@ export function hasUsualHead({ hidden, headPool, width }: Network): boolean {
   return headPool === undefined && hidden.join() === usualHidden(width).join();
 }
 
-/** `global average pooling, FC-256, FC-10`; undefined for the classifier of Table 1, or none. */
+/** `global average pooling, FC-256, FC-10`, or `FC-4096, FC-4096, FC-4 (one box)`; undefined for the classifier of Table 1, or none. */
 export function describeHead(network: Network): string | undefined {
   const { headPool, hidden } = network;
-  if (hasUsualHead(network) || hasFeaturesOnly(network)) return undefined;
+  if ((hasUsualHead(network) && !network.boxes) || hasFeaturesOnly(network)) return undefined;
   const pooling = !headPool
     ? []
     : headPool.side === 1
       ? [`global ${headPool.method} pooling`]
       : [`average pooling to ${headPool.side}×${headPool.side}`];
-  return [...pooling, ...[...hidden, outputsOf(network)].map((units) => `FC-${units}`)].join(', ');
+  const boxes = { single: ' (one box)', 'per-class': ' (one box per class)' };
+  const suffix = network.boxes ? boxes[network.boxes] : '';
+  return [...pooling, ...[...hidden, outputsOf(network)].map((units) => `FC-${units}`)].join(', ') + suffix;
 }
 
 /** The convolutional layers before the fully connected ones (`conv1_1`, `conv1_2`, …), in order. */

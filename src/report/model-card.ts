@@ -38,6 +38,8 @@ export interface ModelCard {
   readonly recipe: string;
   /** The validation of this model, unless training ended before the first. */
   readonly result?: ValidationMetrics;
+  /** Error of always naming the commonest class of the validation images, if their labels are known. */
+  readonly guessing?: number;
   /** Whether the model was selected by that validation. */
   readonly selected: boolean;
   /** Training time in seconds, if known. */
@@ -94,8 +96,8 @@ ${license(card)}
 ## How to use
 
 \`\`\`sh
-npx vgg predict image.jpg --model ${file.name}
-npx vgg serve --model ${file.name}
+npx verydeep predict image.jpg --model ${file.name}
+npx verydeep serve --model ${file.name}
 \`\`\`
 
 ## Classes
@@ -184,7 +186,9 @@ function data({ dataset, dataFingerprint, trainScale }: ModelCard): string {
   return `${dataset}, rescaled to a smaller side of ${trainScale} pixels.${known}`;
 }
 
-function results({ result, selected, testScale, seconds, network: { classes: count } }: ModelCard): string {
+function results(card: ModelCard): string {
+  const { result, selected, testScale, seconds, guessing } = card;
+  const count = card.network.classes;
   if (!result) return 'Training ended before the first validation.';
   const { images, top1Error, top5Error, meanClassError = top1Error, loss, iteration, epoch, split } = result;
   const interval = formatInterval(top1Error, images);
@@ -195,7 +199,7 @@ function results({ result, selected, testScale, seconds, network: { classes: cou
       ? []
       : [
           ['95 % interval (Wilson)', interval] as const,
-          ['chance', `${formatPercent(1 - 1 / count)} %`] as const,
+          ...(guessing === undefined ? [] : [['chance', `${formatPercent(guessing)} %`] as const]),
         ]),
     ...(hasTop5(count) ? [['top-5 error', `${formatPercent(top5Error)} %`] as const] : []),
     ...(isMeanEqual ? [] : [['mean class error', `${formatPercent(meanClassError)} %`] as const]),

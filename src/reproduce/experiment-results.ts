@@ -18,6 +18,8 @@ import type { PlannedTraining } from './training-order.ts';
 const resultSchema = z.object({
   id: z.string(),
   images: z.int(),
+  /** Results of older versions do not have it. */
+  classes: z.int().optional(),
   top1Error: z.number(),
   top5Error: z.number(),
   loss: z.number(),
@@ -84,6 +86,7 @@ export async function computeResult(
     const result: ExperimentResult = {
       id: experiment.id,
       images,
+      classes: members[0]!.file.header.classes.length,
       top1Error,
       top5Error,
       loss,

@@ -187,7 +187,7 @@ function stateOfTheArtTable(
     .filter(({ protocol, trainings }) => protocol === 'both' && trainings.length <= 2)
     .sort((a, b) => b.trainings.length - a.trainings.length)
     .map(({ id, trainings }) => {
-      const { top1, top5 } = meanErrors(reproduction, id) ?? { top1: '–', top5: '–' };
+      const { top1 = '–', top5 = '–' } = meanErrors(reproduction, id) ?? {};
       const nets = trainings.length === 1 ? `1 net, ${trainings[0]!.net}` : `${trainings.length} nets`;
       return [`this reproduction (${nets}, multi-crop & dense)`, top1, top5, '–'];
     });
@@ -303,20 +303,20 @@ function markdownCell(cell: string | LinkCell): string {
 function ours(reproduction: Reproduction, id: string, training?: PlannedTraining): LinkCell {
   const errors = meanErrors(reproduction, id);
   if (!errors) return { text: 'not measured' };
-  const text = `${errors.top1} / ${errors.top5}`;
+  const text = errors.top5 === undefined ? errors.top1 : `${errors.top1} / ${errors.top5}`;
   if (!training) return { text };
   return { text, training: training.id, folder: `${reproduction.seeds[0]!.prefix}runs/${training.id}` };
 }
 
-/** `25.6 ± 0.2`, without the deviation if there is one seed. */
-function meanErrors({ results }: Reproduction, id: string): { top1: string; top5: string } | undefined {
+/** `25.6 ± 0.2`, without the deviation if there is one seed. With five classes or fewer there is no top-5 error. */
+function meanErrors({ results }: Reproduction, id: string): { top1: string; top5?: string } | undefined {
   const found = results.get(id);
   if (!found || found.length === 0) return undefined;
   const format = (errors: number[]) =>
     percent(meanOf(errors)) + (errors.length > 1 ? ` ± ${percent(deviationOf(errors))}` : '');
   return {
     top1: format(found.map(({ top1Error }) => top1Error)),
-    top5: format(found.map(({ top5Error }) => top5Error)),
+    top5: (found[0]!.classes ?? 1000) > 5 ? format(found.map(({ top5Error }) => top5Error)) : undefined,
   };
 }
 

@@ -58,6 +58,7 @@ const otherResponses: Readonly<Record<string, OpenAPIV3_1.ResponsesObject>> = {
       content: { 'application/octet-stream': {} },
     },
   },
+  '/v1/model/card': { 200: text('the model card', 'text/markdown') },
   '/v1/runs/{id}/card': { 200: text('the model card', 'text/markdown') },
   '/metrics': { 200: text("Prometheus's text format", 'text/plain') },
   '/v1/runs/{id}/events': { 200: text('server-sent events', 'text/event-stream') },

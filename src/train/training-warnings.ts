@@ -1,4 +1,5 @@
 /** Warnings where a person is about to be misled: by the settings, by the data, or by the result. */
+import { similarClasses } from '../core/class-names.ts';
 import { guessingLoss, guessingWarning } from '../core/guessing.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
@@ -35,13 +36,14 @@ export function setWarnings({ training, validation, side }: SetFacts, recipe: Re
     batchWarning(recipe, training.length),
     validationWarning(recipe, validation.length),
     imbalanceWarning(training),
+    similarClasses(training.classes),
     enlargementWarning(recipe, side),
   ].filter((warning) => warning !== undefined);
 }
 
 function batchWarning({ batch }: Recipe, images: number): string | undefined {
   if (batch <= images) return undefined;
-  return `the batch of ${batch} is larger than the training set of ${images} images, so each step repeats images; use a smaller --batch, such as 16`;
+  return `the batch of ${batch} is larger than the training set of ${images} images, so each step repeats images; use a smaller --batch, such as ${Math.min(16, 2 ** Math.floor(Math.log2(Math.max(1, images / 2))))}`;
 }
 
 function validationWarning({ 'lr-drop-at': dropAt }: Recipe, images: number): string | undefined {

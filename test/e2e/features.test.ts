@@ -5,6 +5,7 @@ import sharp from 'sharp';
 import { extractFeatures, type FeatureOptions } from '../../src/api/extract-features.ts';
 import type { ImageFeatures } from '../../src/evaluate/features/feature-files.ts';
 import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
+import { lacksBf16 } from '../support/bf16.ts';
 import { arrayOf, pluck, range } from '../support/lists.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { fixture } from '../unit/weights/fixtures.ts';
@@ -55,7 +56,7 @@ describe('features', () => {
     assert.equal(pluck(maps, 'shape').join(' '), '4,8,9 4,11,8 4,8,16');
   });
 
-  test('have the requested precision, and options that do not apply are refused', async () => {
+  test('have the requested precision', { skip: lacksBf16 }, async () => {
     const backend = 'native';
     const [fp32] = await all({ backend, layer: 'fc6' });
     const [bf16] = await all({ backend, layer: 'fc6', precision: 'bf16' });
@@ -65,6 +66,9 @@ describe('features', () => {
       // bf16 has 8 significant bits, so a value is off by some multiples of 2⁻⁸ of the largest.
       assert.ok(Math.abs(value - fp32!.values[i]!) < 0.05 * largest);
     }
+  });
+
+  test('refuse a precision and a batch size that do not apply', async () => {
     await assert.rejects(all({ precision: 'bf16' }), /precision bf16 .*native/);
     await assert.rejects(all({ view: 'whole', batch: 4 }), /batch size applies to center crops only/);
   });
@@ -134,11 +138,15 @@ describe('vgg features', () => {
     assert.deepEqual(await readFile(work.path('skipped.npy')), npy);
   });
 
-  test('takes --precision', async () => {
+  test('takes --precision', { skip: lacksBf16 }, async () => {
     const fc7 = [work.folder, '--layer', 'fc7', '--precision'];
     const fp32 = await written('fp32.npy', ...fc7, 'fp32');
     const bf16 = await written('bf16.npy', ...fc7, 'bf16');
     assert.notDeepEqual(await readFile(bf16), await readFile(fp32));
+  });
+
+  test('refuses a precision that the backend does not have', async () => {
+    const fc7 = [work.folder, '--layer', 'fc7', '--precision'];
     const refused = vgg`features ${fc7} f16 ${common} --out ${work.path('f16.npy')}`;
     await failed(refused, 2, /precision f16 .*webgpu/);
   });

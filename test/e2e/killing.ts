@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Victim {
-  /** Starts the command. @param again whether it was killed before */
-  start(again: boolean): ChildProcess;
+  /** Starts the command, or continues what it has begun. */
+  start(): ChildProcess;
   /** Resolves once the command is at work (default: immediately). */
   atWork?(child: ChildProcess): Promise<void>;
   /** Called when a process has ended. */
@@ -32,7 +32,7 @@ export async function killAtRandom(victim: Victim, most: number, milliseconds: n
 
 async function killSome({ start, atWork, ended }: Victim, most: number, within: number): Promise<number> {
   for (let kills = 0; ; ) {
-    const child = start(kills > 0);
+    const child = start();
     const exit = once(child, 'exit');
     const moment = async () => {
       await atWork?.(child);

@@ -95,6 +95,7 @@ describe('localization', () => {
 
   it('measures the box of the true class on the center crop', async () => {
     const predictions = folder.path('center.jsonl');
+    assert.match(await ran(...words`inspect ${single}/last.safetensors`), /FC-4 \(one box\)/);
     const { error, meanOverlap, images } = JSON.parse(
       await ran(
         ...words`evaluate ${data} --task localize --boxes ${boxes} --model ${single}/last.safetensors --predictions ${predictions} --json`,
@@ -184,6 +185,50 @@ describe('localization', () => {
         );
       }
     }
+  });
+
+  it('reproduces Tables 8 to 10, and continues where it was', { timeout: 300_000 }, async () => {
+    const out = folder.path('tables');
+    const [fixed, other] = [folder.path('fixed'), folder.path('other')];
+    await writeFile(folder.path('quick.yaml'), 'epochs: 1\nbatch: 16\ncolor-shift: false\n');
+    await ran(...words`train ${data} ${QUICK} --lr 0.02 --epochs 2 --out ${fixed}`);
+    await ran(...words`train ${data} ${QUICK} --scale 64 --lr 0.02 --epochs 1 --out ${other}`);
+    const models = words`--model ${fixed}/last.safetensors --model ${other}/last.safetensors`;
+    const command = words`reproduce ${data} --appendix a ${models} --boxes ${boxes} --recipe ${folder.path('quick.yaml')} --out ${out}`;
+    const printed = await ran(...command);
+    assert.match(
+      printed,
+      /Table 8:[\s\S]*single-fc[\s\S]*36\.4[\s\S]*Table 9:[\s\S]*fusion, Q = 32, 64[\s\S]*26\.9[\s\S]*OverFeat/,
+    );
+    const again = await vgg(...command);
+    assert.equal(again.stdout, printed);
+    assert.doesNotMatch(again.stderr, /training|measuring/);
+  });
+
+  it('reproduces a column of Table 11', { timeout: 120_000 }, async () => {
+    const models = words`--model ${classes}/last.safetensors --model ${folder.path('fixed')}/last.safetensors`;
+    const { code, stderr } = await vgg(
+      ...words`reproduce ${data} --appendix b ${models} --out ${folder.path('b')}`,
+    );
+    assert.equal(code, 2);
+    assert.match(stderr, /name the data set of Table 11/);
+    const small = words`reproduce ${data} --appendix b --set Caltech-101 ${models} --out ${folder.path('b')}`;
+    const refused = await vgg(...small);
+    assert.match(refused.stderr, /has 24 images, too few to draw 30/);
+    const voc = folder.path('voc');
+    for (const [i, id] of ['1', '2', '3', '4', '5', '6'].entries()) {
+      await writeFiles(voc, { [`JPEGImages/${id}.jpg`]: (await scene(i % 2, i)).image });
+    }
+    await writeFiles(voc, {
+      'ImageSets/Main/blue_train.txt': '1 1\n2 -1\n3 1\n4 -1\n',
+      'ImageSets/Main/red_train.txt': '1 -1\n2 1\n3 -1\n4 1\n',
+      'ImageSets/Main/blue_val.txt': '5 1\n6 -1\n',
+      'ImageSets/Main/red_val.txt': '5 -1\n6 1\n',
+    });
+    const printed = await ran(
+      ...words`reproduce ${voc} --appendix b --set VOC-2007 ${models} --out ${folder.path('b')}`,
+    );
+    assert.match(printed, /Table 11, VOC-2007[\s\S]*first model[\s\S]*89\.3[\s\S]*both[\s\S]*89\.7/);
   });
 
   describe('refuses', () => {

@@ -206,7 +206,7 @@ export class Visit {
   }
 
   /** Opens a view by its link in the header. */
-  async open(view: 'Classify' | 'Layers' | 'Train' | 'Runs'): Promise<void> {
+  async open(view: 'Classify' | 'Layers' | 'Train' | 'Runs' | 'Weights' | 'API'): Promise<void> {
     await this.page.getByRole('link', { name: view, exact: true }).click();
   }
 
@@ -254,10 +254,7 @@ export class Visit {
    */
   async violations(): Promise<string[][]> {
     await this.page.getByRole('heading', { level: 1 }).waitFor();
-    await this.page.evaluate(await readFile(axe, 'utf8'));
-    return (await this.page.evaluate(
-      'axe.run().then(({ violations }) => violations.map(({ help, nodes }) => [help, ...nodes.map(({ html }) => html)]))',
-    )) as string[][];
+    return violationsOf(this.page);
   }
 
   /**
@@ -297,6 +294,14 @@ export class Visit {
     await this.page.screenshot({ path, fullPage: true });
     t.diagnostic(`screenshot: ${path}`);
   }
+}
+
+/** What axe finds wrong with a page: each fault with its elements. */
+export async function violationsOf(page: Page): Promise<string[][]> {
+  await page.evaluate(await readFile(axe, 'utf8'));
+  return (await page.evaluate(
+    'axe.run().then(({ violations }) => violations.map(({ help, nodes }) => [help, ...nodes.map(({ html }) => html)]))',
+  )) as string[][];
 }
 
 /**

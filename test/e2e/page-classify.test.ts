@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { jpeg, writeFiles } from '../support/images.ts';
 import {
   colorOf,
@@ -192,6 +194,22 @@ describe('the page: classify', { skip: noBrowser }, () => {
     await reason.waitFor();
     assert.match((await textsOf(reason))[0]!, /^[A-Z].{15,}\.$/);
     await visit.close(/status of 4\d\d/);
+  });
+
+  it('gives examples for programs that work as they are', async () => {
+    const visit = await fixture.visit('api');
+    const { page } = visit;
+    const example = page.locator('.example', { hasText: 'Classify an image' }).locator('code');
+    const command = await example.textContent();
+    await writeFiles(work.folder, { 'photo.jpg': await wide() });
+    const { stdout } = await promisify(execFile)('sh', ['-c', command!], { cwd: work.folder });
+    assert.equal(JSON.parse(stdout).images[0].top.length, 3);
+    const links = page.getByRole('region', { name: 'Documents' }).getByRole('link');
+    for (const link of await links.all()) {
+      assert.equal((await fetch((await link.getAttribute('href'))!)).status, 200);
+    }
+    assert.equal(await links.count(), 3);
+    await visit.close();
   });
 
   it('follows the theme of the system, and then that of the person', async (t) => {

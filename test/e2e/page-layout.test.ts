@@ -52,6 +52,11 @@ describe('the page: layout', { skip: noBrowser }, () => {
       await page.locator('.tables table').first().waitFor();
       await page.getByText('Recipe', { exact: true }).click();
       await check('runs');
+      await visit.open('Weights');
+      await check('weights');
+      await visit.open('API');
+      await page.getByRole('radio', { name: 'Python' }).check();
+      await check('api');
       await visit.close();
     });
   }

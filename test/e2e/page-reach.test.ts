@@ -60,7 +60,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     assert.equal(await page.getByRole('banner').count(), 1);
     assert.equal(await page.getByRole('main').count(), 1);
     assert.equal(await page.getByRole('navigation', { name: 'Views' }).count(), 1);
-    for (const view of ['Classify', 'Layers', 'Train', 'Runs'] as const) {
+    for (const view of ['Classify', 'Layers', 'Train', 'Runs', 'Weights', 'API'] as const) {
       await visit.open(view);
       await page.locator('nav [aria-current="page"]', { hasText: new RegExp(`^${view}$`) }).waitFor();
       await page.getByRole('heading', { level: 1 }).waitFor();
@@ -92,6 +92,10 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
       await visit.open('Runs');
       await visit.charts();
       await check('runs');
+      await visit.open('Weights');
+      await check('weights');
+      await visit.open('API');
+      await check('api');
       await visit.close();
     });
   }

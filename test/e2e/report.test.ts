@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { parse } from 'yaml';
 import { failed, succeeded } from './cli-process.ts';
+import { noChromium, openBrowser, violationsOf } from './page-browser.ts';
 import { QUICK, Workplace } from './training-runs.ts';
 
 describe('a finished run', () => {
@@ -17,12 +19,32 @@ describe('a finished run', () => {
     const { stdout } = await succeeded(work.vgg`report ${run} --out ${page} --mistakes 3`);
     assert.match(stdout, /worst classes/);
     const html = await readFile(page, 'utf8');
+    assert.match(html, /<h1>verydeep: run<\/h1>/, 'no folder of this machine');
     const pictures = [...html.matchAll(/data:image\/png;base64,([^"]+)"/g)].map(([, data]) =>
       Buffer.from(data!, 'base64'),
     );
     // Filters, and three mistakes with score maps: of twelve images, three classes and hardly any training.
     assert.equal(pictures.length, 3 * 2 + 1);
     for (const picture of pictures) assert.ok((await sharp(picture).metadata()).width! >= 32);
+  });
+
+  it('is shown as a page with nothing that axe finds wrong', { skip: noChromium }, async () => {
+    const out = work.path('accessible.html');
+    await succeeded(work.vgg`report ${work.path('run')} --out ${out}`);
+    const browser = await openBrowser();
+    try {
+      for (const colors of ['light', 'dark'] as const) {
+        for (const width of [1280, 390]) {
+          const context = await browser.newContext({ colorScheme: colors, viewport: { width, height: 800 } });
+          const page = await context.newPage();
+          await page.goto(pathToFileURL(out).href);
+          assert.deepEqual(await violationsOf(page), [], `${colors} ${width}`);
+          await context.close();
+        }
+      }
+    } finally {
+      await browser.close();
+    }
   });
 
   it('is described by vgg card, without paths of this machine', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,7 +30,11 @@ describe('a run that is stopped', () => {
     const reached: number[] = [];
     const kills = await killAtRandom(
       {
-        start: (again) => work.start`train ${again ? '--resume' : [photos, ...LONG]} --out ${run}`,
+        // Killed between its lock and its recipe, a run has not begun: the same command starts it.
+        start: () => {
+          const begun = existsSync(`${run}/recipe.yaml`);
+          return work.start`train ${begun ? '--resume' : [photos, ...LONG]} --out ${run}`;
+        },
         atWork: (child) => waitForRun(run, child),
         ended: async () => {
           reached.push((await readCheckpoint(`${run}/last.safetensors`))?.state.iteration ?? 0);

@@ -5,11 +5,11 @@ import { UsageError, UserError } from '../../src/core/errors.ts';
 import type { ConvolutionLayer } from '../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../src/core/shape.ts';
 import type { Addon } from '../../src/kernels/native/addon.ts';
-import { loadAddon } from '../../src/kernels/native/load-addon.ts';
 import { NativeBackend } from '../../src/kernels/native/native-backend.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
 import { assertSameForAnyThreads } from '../support/agreement.ts';
 import { nativeUnderTest } from '../support/backends.ts';
+import { lacksBf16 } from '../support/bf16.ts';
 import {
   chainCase,
   convolution,
@@ -22,9 +22,7 @@ import {
 import { convolve } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-const lacking = () =>
-  loadAddon().library().bf16Isa === undefined ? 'this processor cannot multiply bfloat16' : false;
-const skip = nativeUnderTest.skip || lacking();
+const skip = nativeUnderTest.skip || lacksBf16;
 
 const cases: readonly [ConvolutionLayer, Shape4][] = [
   [convolution(64, 64), [2, 64, 20, 18]],

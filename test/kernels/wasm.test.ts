@@ -18,7 +18,7 @@ describe('wasm', () => {
     const paths = (await readdir(folder, { recursive: true }))
       .map((path) => path.replaceAll('\\', '/'))
       .filter((path) => /\.[ch]pp$|^wasm\/build\.py$/.test(path))
-      .filter((path) => !/^(binding|worker|selftest|avx)/.test(path.split('/').at(-1)!))
+      .filter((path) => !/^(binding|gpu_layer|worker|selftest|avx)/.test(path.split('/').at(-1)!))
       .sort((a, b) => (a < b ? -1 : 1));
     const checksum = createHash('sha256');
     for (const path of paths) checksum.update(`${path}\n`).update(await readFile(join(folder, path)));

@@ -136,19 +136,6 @@ export function sendRange(request: IncomingMessage, response: ServerResponse, co
   response.writeHead(start > 0 ? 206 : 200, headers).end(content.subarray(start));
 }
 
-/** Sends the first part of what is requested and breaks the connection. */
-export function breakAfter(bytes: number, content: Buffer): Respond {
-  return (request, response) => {
-    const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
-    const headers: Record<string, string> = { 'content-length': String(content.length - start) };
-    if (start > 0) headers['content-range'] = `bytes ${start}-${content.length - 1}/${content.length}`;
-    response.writeHead(start > 0 ? 206 : 200, headers);
-    // What is still on its way when a connection breaks is lost.
-    response.write(content.subarray(start, start + bytes));
-    setTimeout(() => response.destroy(), 100);
-  };
-}
-
 async function listening(answer: Respond): Promise<Server> {
   const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -9,7 +9,7 @@ export async function commandLinePage() {
     generated,
     '# Command line',
     sentence(program.description()),
-    'Within a clone of the project, `npx vgg` runs it; `vgg COMMAND --help` prints what this page lists. Exit codes: 0 for success, 1 for an error, 2 for wrong usage, 130 after an interruption that saved its state.',
+    'Within a clone of the project, `npx verydeep` runs it; `vgg COMMAND --help` prints what this page lists. Exit codes: 0 for success, 1 for an error, 2 for wrong usage, 130 after an interruption that saved its state.',
     table(
       ['command', 'purpose'],
       commands.map((command) => [

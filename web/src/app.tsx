@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { ModelsResponse } from '../../src/serve/contract/model-schemas.ts';
 import { getJson, onUnauthorized } from './api/client.ts';
 import { useKept, useRequest } from './api/use-request.ts';
+import { Api } from './api-examples/api.tsx';
 import { Classify } from './classify/classify.tsx';
 import { Layers } from './layers/layers.tsx';
 import { Runs } from './runs/runs.tsx';
@@ -11,6 +12,8 @@ import { Train } from './train/train.tsx';
 import { Header } from './ui/header.tsx';
 import { Answer } from './ui/notices.tsx';
 import { TokenPrompt } from './ui/token-prompt.tsx';
+import { isWeightFile } from './weights/open-weights.ts';
+import { Weights } from './weights/weights.tsx';
 
 export function App() {
   const route = useRoute();
@@ -27,7 +30,15 @@ export function App() {
   );
 
   useEffect(() => onUnauthorized(() => setLocked(true)), []);
-  useEffect(preventDropNavigation, []);
+  const [weightFiles, setWeightFiles] = useState<readonly File[]>([]);
+  useEffect(
+    () =>
+      takeDrops((files) => {
+        setWeightFiles(files);
+        go(hrefOf('weights'));
+      }),
+    [],
+  );
   useEffect(() => {
     document.title = `${VIEW_NAMES[route.view]} · verydeep`;
   }, [route.view]);
@@ -52,6 +63,8 @@ export function App() {
       };
       return <Runs route={route} onUse={useModel} />;
     }
+    if (route.view === 'weights') return <Weights files={weightFiles} onFiles={setWeightFiles} />;
+    if (route.view === 'api') return <Api model={model} />;
     if (route.view === 'train') return <Train demoImages={answer.demoImages} />;
     if (!model) return <NoModel />;
     const shared = { ...answer, model, onModel: setChosenModel, picture, onPicture: setPicture };
@@ -69,14 +82,22 @@ export function App() {
   );
 }
 
-/** By default a browser replaces the page with a dropped file, which would end training. */
-function preventDropNavigation(): () => void {
+/**
+ * By default a browser replaces the page with a dropped file, which would end training.
+ * @param onWeights called with weight files; views that take images listen themselves
+ */
+function takeDrops(onWeights: (files: readonly File[]) => void): () => void {
   const prevent = (event: DragEvent) => event.preventDefault();
+  const drop = (event: DragEvent) => {
+    event.preventDefault();
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.some(isWeightFile)) onWeights(files);
+  };
   addEventListener('dragover', prevent);
-  addEventListener('drop', prevent);
+  addEventListener('drop', drop);
   return () => {
     removeEventListener('dragover', prevent);
-    removeEventListener('drop', prevent);
+    removeEventListener('drop', drop);
   };
 }
 

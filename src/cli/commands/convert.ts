@@ -1,6 +1,7 @@
 import { type ConvertResult, convertModel, type Parity } from '../../api/convert-weights.ts';
 import { formatBytes, formatMillions } from '../../report/format.ts';
-import { formats, writtenExtensions } from '../../weights/formats/formats.ts';
+import { writers, writtenExtensions } from '../../weights/formats/formats.ts';
+import { readers } from '../../weights/formats/readers.ts';
 import { conventionNames } from '../../weights/import/preprocessing.ts';
 import { choice, type FlagsOf, flag, force, newCommand, switchedOff } from '../command.ts';
 import { featuresOnly, formatOptions, readOptionsOf } from '../format-options.ts';
@@ -9,9 +10,9 @@ import { backend, json, threads } from '../options.ts';
 import { printAs, refuseToOverwrite } from '../output.ts';
 import { withBars } from '../progress.ts';
 
-const titles = Object.values(formats).map(({ title }) => title);
-const conventionsByFormat = Object.values(formats).flatMap((format) =>
-  'convention' in format ? [`${format.convention} for ${format.written[0]}`] : [],
+const titles = Object.values(readers).map(({ title }) => title);
+const conventionsByFormat = Object.values(writers).map(
+  ({ convention, written }) => `${convention} for ${written[0]}`,
 );
 
 const options = {

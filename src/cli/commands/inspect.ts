@@ -1,7 +1,8 @@
-import { type Inspection, inspectWeights } from '../../api/inspect-weights.ts';
+import { inspectWeights } from '../../api/inspect-weights.ts';
 import { formatShape } from '../../core/shape.ts';
 import { formatBytes, formatMillions } from '../../report/format.ts';
 import { tableOf } from '../../report/table.ts';
+import type { Inspection } from '../../weights/import/describe-file.ts';
 import { type FlagsOf, newCommand } from '../command.ts';
 import { featuresOnly, formatOptions, readOptionsOf } from '../format-options.ts';
 import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';

@@ -34,9 +34,11 @@ export function recipeNotes({ chosen, facts, recipe }: ChosenRecipe, data: strin
 export const LONG = 3e13;
 
 /** `about 44 min, 5.1 GiB of memory, 1.5 GiB of disk; less with …` */
-export function formatCost({ memory, disk }: TrainingCost, seconds: number): string {
-  const sizes = `${formatBytes(memory)} of memory, ${formatBytes(disk)} of disk`;
-  return `This will take about ${formatDuration(seconds)}, ${sizes}; --preset small, a smaller --width or fewer --epochs take less.`;
+export function formatCost({ memory, disk }: TrainingCost, seconds: number, ranks = 1): string {
+  const each = ranks > 1 ? ` for each of the ${ranks} ranks` : '';
+  const sizes = `${formatBytes(memory)} of memory${each}, ${formatBytes(disk)} of disk`;
+  const time = `${formatDuration(seconds)}${ranks > 1 ? ' plus the exchange of gradients' : ''}`;
+  return `This will take about ${time}, ${sizes}; --preset small, a smaller --width or fewer --epochs take less.`;
 }
 
 /** Floating-point operations of the paper's recipe on this data: the same configuration at full width and crop. */

@@ -42,7 +42,10 @@ async function report(runs: string[], { out, ...flags }: FlagsOf<typeof options>
     }),
   );
   if (out !== undefined) {
-    await writeFileAtomically(out, formatRunPage(`verydeep: ${runs.join(', ')}`, reports));
+    await writeFileAtomically(
+      out,
+      formatRunPage(`verydeep: ${reports.map(({ run }) => run).join(', ')}`, reports),
+    );
     log(`Wrote the report to ${out}`);
   }
   const comparison = reports.length > 1 ? [formatComparison(reports)] : [];

@@ -2,28 +2,40 @@ import { estimatePlan, type PlanEstimate } from '../../api/estimate-plan.ts';
 import type { EvaluationProgress } from '../../api/evaluate-model.ts';
 import { reproducePaper } from '../../api/reproduce-paper.ts';
 import type { ReproduceListener } from '../../api/reproduction-steps.ts';
+import { UsageError } from '../../core/errors.ts';
 import { formatBytes, formatCount, formatDuration, formatErrors, formatFlops } from '../../report/format.ts';
 import { formatTable } from '../../report/table.ts';
 import type { PlannedEvaluation } from '../../reproduce/evaluations.ts';
 import type { ExperimentResult } from '../../reproduce/experiment-results.ts';
 import type { Experiment } from '../../reproduce/experiments.ts';
+import { transferSets } from '../../reproduce/published-appendices.ts';
 import { readReproductionPlan } from '../../reproduce/reproduction-plan.ts';
 import { totalOf } from '../../reproduce/time-estimate.ts';
 import type { PlannedTraining } from '../../reproduce/training-order.ts';
-import { type FlagsOf, flag, newCommand, option, required } from '../command.ts';
+import { choice, type FlagsOf, flag, newCommand, option, repeatable, required } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
 import { SAVING, untilInterrupted } from '../interrupt.ts';
+import { downloadModels } from '../model-downloads.ts';
 import { json } from '../options.ts';
 import { log, printAs, printJson, printResult } from '../output.ts';
 import { ProgressBars } from '../progress.ts';
 import { rankOptions, withRanks } from '../ranks.ts';
 import { showEvaluation } from './evaluation-result.ts';
+import { reproduceAppendix } from './reproduce-appendix.ts';
 import { TrainingDisplay } from './training-display.ts';
 
 const options = {
-  plan: required(
-    option('<file.yaml>', 'YAML file with the networks to train and their scales (see the folder plans)'),
+  plan: option('<file.yaml>', 'YAML file with the networks to train and their scales (see the folder plans)'),
+  appendix: choice(
+    ['a', 'b'],
+    'instead of a plan: Tables 8 to 10 (a: boxes) or a column of Table 11 (b: linear classifiers on features)',
   ),
+  model: repeatable(
+    option('<model>', 'with --appendix: one model, or two (a: trained at S = 256 and 384; b: D and E)'),
+  ),
+  boxes: option('<path>', 'with --appendix a: CSV file of boxes, or folder of XML files'),
+  recipe: option('<file>', "with --appendix a: YAML file of recipe keys (default: the paper's values)"),
+  set: choice(transferSets, 'with --appendix b: the data set'),
   out: required(option('<folder>', 'folder for the runs, evaluations and tables')),
   ...dataOptions,
   dryRun: flag('list the steps and estimate their times on this machine'),
@@ -39,6 +51,8 @@ export const command = newCommand('reproduce', {
   examples: [
     'reproduce cifar10 --plan plans/quick.yaml --out reproductions/quick',
     'reproduce ILSVRC --plan plans/ilsvrc.yaml --out reproductions/ilsvrc --dry-run',
+    'reproduce ILSVRC --appendix a --model d-256.safetensors --model d-384.safetensors --out reproductions/boxes',
+    'reproduce 101_ObjectCategories --appendix b --set Caltech-101 --model d.safetensors --model e.safetensors --out reproductions/caltech',
   ],
   options,
 })
@@ -47,17 +61,32 @@ export const command = newCommand('reproduce', {
 
 async function reproduce(named: string, flags: Flags): Promise<void> {
   const data = dataLocation(named, flags);
-  const plan = await readReproductionPlan(flags.plan);
+  const { appendix, plan: planFile } = flags;
+  if (appendix !== undefined) {
+    const other = (['plan', 'dryRun', 'mpi'] as const).find((name) => flags[name] !== undefined);
+    if (other !== undefined) {
+      throw new UsageError(
+        `--${other === 'dryRun' ? 'dry-run' : other} does not apply to --appendix; leave it out`,
+      );
+    }
+    await downloadModels(flags.model ?? []);
+    return reproduceAppendix(data, { ...flags, appendix });
+  }
+  const foreign = (['model', 'boxes', 'recipe', 'set'] as const).find((name) => flags[name] !== undefined);
+  if (foreign !== undefined) throw new UsageError(`--${foreign} needs --appendix; add it, or leave it out`);
+  if (planFile === undefined)
+    throw new UsageError('name a plan (--plan plans/quick.yaml), or --appendix a or b');
+  const plan = await readReproductionPlan(planFile);
   if (flags.dryRun) {
-    const { plan: origin, out } = flags;
-    printAs(await estimatePlan({ data, plan, origin, out }), flags, formatEstimate);
+    const { out } = flags;
+    printAs(await estimatePlan({ data, plan, origin: planFile, out }), flags, formatEstimate);
     return;
   }
   const listener = new ReproductionDisplay();
   const { seeds, results, claims, report, reportFile } = await untilInterrupted(
     (signal) =>
       withRanks(flags, (communicator) =>
-        reproducePaper({ data, plan, origin: flags.plan, out: flags.out, signal, communicator, listener }),
+        reproducePaper({ data, plan, origin: planFile, out: flags.out, signal, communicator, listener }),
       ),
     SAVING,
   ).finally(() => listener.stop());

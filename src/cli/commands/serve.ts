@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+
 import { stat } from 'node:fs/promises';
 import { setFlagsFromString } from 'node:v8';
 import { InvalidArgumentError } from 'commander';
@@ -16,7 +16,7 @@ import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
 import { localizer } from '../model-options.ts';
 import { backend, colorProfiles, gpus, integer, positiveInteger, precision, threads } from '../options.ts';
 import { log } from '../output.ts';
-import { FASHION_MNIST } from './demo.ts';
+import { findFashionMnist } from './fashion-mnist.ts';
 
 const DEFAULT_RUNS = 'runs';
 
@@ -44,7 +44,7 @@ const options = {
   tokenFile: option('<file>', 'file with the token that clients must send'),
   demoData: option(
     '<folder>',
-    'data set that the page offers for training in the browser (default: Fashion-MNIST, if its Debian package is installed)',
+    'data set that the page offers for training in the browser (default: Fashion-MNIST, the whole of it if its Debian package is installed)',
   ),
   weights: switchedOff('do not send weights to browsers, so they cannot run the model themselves'),
   cors: repeatable(
@@ -129,8 +129,8 @@ async function runsOf({ runs }: Flags): Promise<string> {
   throw new UserError(`--runs ${runs} is not a folder; name the folder that holds your run folders`);
 }
 
-async function demoDataOf({ demoData }: Flags): Promise<string | undefined> {
-  if (demoData === undefined) return existsSync(FASHION_MNIST) ? FASHION_MNIST : undefined;
+async function demoDataOf({ demoData }: Flags): Promise<string> {
+  if (demoData === undefined) return findFashionMnist();
   // Listing a large folder takes minutes, so its images are opened when they are needed.
   if ((await kindOf(demoData)) !== 'folder') await openImages(demoData);
   return demoData;

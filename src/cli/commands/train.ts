@@ -129,7 +129,7 @@ async function dataAndRecipe(
     file === undefined
       ? await recipeByData({ data, out, given, preset }, listener, communicator)
       : resolveRecipe({ ...found.keys, ...given }, file);
-  if (communicator.size === 1) await logCost(recipe, data);
+  if (communicator.rank === 0) await logCost(recipe, data, communicator.size);
   return { data, out, recipe };
 }
 
@@ -145,13 +145,13 @@ async function recipeByData(
 }
 
 /** Before a long training: what it will take, and how to make it smaller. */
-async function logCost(recipe: Recipe, data: string): Promise<void> {
+async function logCost(recipe: Recipe, data: string, ranks: number): Promise<void> {
   const { length, classes } = await openForTask(data, 'train', recipe);
   const images = Math.min(length, recipe.limit ?? length);
   const side = parseTrainScale(recipe.scale).max;
-  const cost = await trainingCost(recipe, { images, classes: classes.length, side });
+  const cost = await trainingCost(recipe, { images, classes: classes.length, side }, ranks);
   if (cost.flops < LONG) return;
-  log(formatCost(cost, await cost.measureSeconds()));
+  log(formatCost(cost, await cost.measureSeconds(), ranks));
 }
 
 /** The models that training starts from. */

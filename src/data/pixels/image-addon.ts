@@ -29,12 +29,12 @@ interface JpegHeader {
   readonly exif?: Uint8Array;
 }
 
-/** Checks memory safety only. Functions ending in Later run on a libuv thread; their inputs must not change meanwhile. */
+/** Without jpegHeader if it was built without libjpeg-turbo. Checks memory safety only. Functions ending in Later run on a libuv thread; their inputs must not change meanwhile. */
 interface ImageAddon {
   resample(...job: ResampleJob): Uint8Array;
   resampleLater(...job: ResampleJob): Promise<Uint8Array>;
   /** undefined unless the file has 8 bits, one or three channels and Huffman coding. */
-  jpegHeader(bytes: Uint8Array): JpegHeader | undefined;
+  jpegHeader?(bytes: Uint8Array): JpegHeader | undefined;
   /** `[height, width, 3]`, as stored; undefined if any of it is damaged or missing. The size is that in the header. */
   decodeJpeg(bytes: Uint8Array, width: number, height: number): Uint8Array | undefined;
   decodeJpegLater(bytes: Uint8Array, width: number, height: number): Promise<Uint8Array | undefined>;

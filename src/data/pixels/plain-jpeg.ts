@@ -19,12 +19,12 @@ interface PlainJpeg extends Size {
   readonly progressive: boolean;
 }
 
-/** Reads the header. @returns undefined for anything but a plain JPEG, and without the addon */
+/** Reads the header. @returns undefined for anything but a plain JPEG, and without the addon or its libjpeg-turbo */
 export function asPlainJpeg(
   bytes: Uint8Array,
   colorProfiles: ColorProfiles = 'ignore',
 ): PlainJpeg | undefined {
-  const header = imageAddon()?.jpegHeader(bytes);
+  const header = imageAddon()?.jpegHeader?.(bytes);
   if (header === undefined) return undefined;
   const { exif, extended, ...facts } = header;
   // An APP2 segment may be a part of a profile.

@@ -21,7 +21,7 @@ export function draw(options: Plot.PlotOptions): string {
 
 /** Draws a chart that keeps its width, and scrolls on narrow screens. */
 export function drawScrolled(options: Plot.PlotOptions): string {
-  return `<div class="scroll matrix">${drawOnce({ width: WIDTHS.wide, ...options })}</div>`;
+  return `<div class="scroll matrix" tabindex="0" role="region" aria-label="Chart">${drawOnce({ width: WIDTHS.wide, ...options })}</div>`;
 }
 
 function drawOnce(options: Plot.PlotOptions): string {
@@ -30,7 +30,32 @@ function drawOnce(options: Plot.PlotOptions): string {
     ...options,
     document: document as unknown as NonNullable<Plot.PlotOptions['document']>,
   });
-  return (figure as unknown as { outerHTML: string }).outerHTML;
+  const drawn = figure as unknown as Drawn;
+  // Plot labels its groups, which have no role; the drawing as a whole has a role and a label instead.
+  for (const group of drawn.querySelectorAll('g[aria-label], g[aria-description]')) {
+    group.removeAttribute('aria-label');
+    group.removeAttribute('aria-description');
+  }
+  for (const swatch of drawn.querySelectorAll('[class*="swatch"] svg'))
+    swatch.setAttribute('aria-hidden', 'true');
+  const chart = drawn.matches('svg') ? drawn : [...drawn.querySelectorAll('svg')].at(-1);
+  chart?.setAttribute('role', 'img');
+  chart?.setAttribute('aria-label', labelOf(options));
+  return drawn.outerHTML;
+}
+
+/** As much of an element as is used here. */
+interface Drawn {
+  readonly outerHTML: string;
+  matches(selector: string): boolean;
+  querySelectorAll(selector: string): Iterable<Drawn>;
+  setAttribute(name: string, value: string): void;
+  removeAttribute(name: string): void;
+}
+
+function labelOf({ x, y }: Plot.PlotOptions): string {
+  const names = [y?.label, x?.label].filter((label) => typeof label === 'string');
+  return names.length > 0 ? `Chart: ${names.join(' by ')}` : 'Chart';
 }
 
 /** Training and validation loss by epoch. */

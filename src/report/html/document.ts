@@ -54,8 +54,10 @@ export function htmlDocument(title: string, body: string): string {
 <style>${STYLE}</style>
 </head>
 <body>
+<main>
 <h1>${escapeHtml(title)}</h1>
 ${body}
+</main>
 <footer>verydeep ${escapeHtml(version)}, ${new Date().toISOString().slice(0, 10)}</footer>
 </body>
 </html>

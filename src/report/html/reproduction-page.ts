@@ -37,7 +37,7 @@ function formatTable({ title, head, rows, note }: ReproductionTable): string {
   const titles = head.map((name) => `<th scope="col">${escapeHtml(name)}</th>`).join('');
   const body = rows.map((cells) => `<tr>${cells.map(formatCell).join('')}</tr>`).join('\n');
   return `${heading}
-<div class="scroll"><table class="figures"><thead><tr>${titles}</tr></thead><tbody>
+<div class="scroll" tabindex="0" role="region" aria-label="Results"><table class="figures"><thead><tr>${titles}</tr></thead><tbody>
 ${body}
 </tbody></table></div>
 ${note ? `<p><small>${escapeHtml(note)}</small></p>` : ''}`;
@@ -165,6 +165,6 @@ function formatTraining(id: string, { seeds, records }: Reproduction): string {
   return `<section id="${escapeHtml(id)}">
 <h3>${escapeHtml(id)}</h3>
 <table>${facts.map(([name, value]) => factRow(name, value)).join('')}</table>
-<details><summary>Recipe</summary><pre>${escapeHtml(runs[0]?.recipe ?? '')}</pre></details>
+<details><summary>Recipe</summary><pre tabindex="0">${escapeHtml(runs[0]?.recipe ?? '')}</pre></details>
 </section>`;
 }

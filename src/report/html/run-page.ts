@@ -34,7 +34,7 @@ function formatComparison(reports: readonly RunReport[]): string {
     `<tr>${row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
   return `<section>
 <h2>Comparison</h2>
-<div class="scroll"><table class="figures">${cells('th', head)}${rows.map((row) => cells('td', row)).join('')}</table></div>
+<div class="scroll" tabindex="0" role="region" aria-label="Comparison of runs"><table class="figures">${cells('th', head)}${rows.map((row) => cells('td', row)).join('')}</table></div>
 ${comparedCurves(reports)}
 <p class="hint">Validation error of the center crop by epoch. The errors in the table are those of dense evaluation.</p>
 </section>`;
@@ -57,7 +57,7 @@ ${formatMistakes(report.mistakes)}
 <p>The weights of conv1_1; each filter is scaled to its range.</p>
 <img class="filters" alt="Filters of the first layer" src="${pngUrl(report.filters)}">
 <h3>Recipe</h3>
-<pre>${escapeHtml(report.recipe)}</pre>
+<pre tabindex="0">${escapeHtml(report.recipe)}</pre>
 </section>`;
 }
 

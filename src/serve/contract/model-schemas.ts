@@ -39,6 +39,7 @@ const modelSchema = z
     parameters: z.int(),
     multiplyAdds: z.int(),
     checksum: z.string().describe('SHA-256 of the model file'),
+    hasCard: z.boolean().describe('whether /v1/model/card has a model card: for models of runs'),
     license: z.string().optional(),
     layers: z.array(layerSchema),
     training: z
@@ -70,6 +71,8 @@ export const modelsResponse = z.object({
 export type ModelsResponse = z.output<typeof modelsResponse>;
 
 export const weightsQuery = z.object({ model: query.model });
+
+export const cardQuery = z.object({ model: query.model });
 
 export const filtersQuery = z.object({
   model: query.model,

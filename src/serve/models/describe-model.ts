@@ -8,7 +8,7 @@ import { layerCosts } from '../../net/cost.ts';
 import type { LayerInfo, ModelInfo } from '../contract/model-schemas.ts';
 import type { ServedModel } from './served-model.ts';
 
-export function describeModel({ name, facts, checksum }: ServedModel): ModelInfo {
+export function describeModel({ name, facts, checksum, run }: ServedModel): ModelInfo {
   const { network, labels, meanRgb, trainScale, provenance, license } = facts;
   const layers = describeLayers(network.layers, facts);
   const sum = (key: 'parameters' | 'multiplyAdds') => layers.reduce((total, layer) => total + layer[key], 0);
@@ -28,6 +28,7 @@ export function describeModel({ name, facts, checksum }: ServedModel): ModelInfo
     parameters: sum('parameters'),
     multiplyAdds: sum('multiplyAdds'),
     checksum,
+    hasCard: run !== undefined,
     license,
     layers,
     training: Object.keys(provenance).length > 0 ? hidePathsIn(provenance) : undefined,

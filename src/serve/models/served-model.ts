@@ -52,6 +52,7 @@ export class ServedModel {
   readonly name: string;
   readonly facts: LoadedModel['facts'];
   readonly checksum: string;
+  readonly run: string | undefined;
   readonly file: string | undefined;
   /** The validation images, if it is the model of a run. */
   readonly known: KnownImages | undefined;
@@ -76,6 +77,7 @@ export class ServedModel {
     this.name = name;
     this.facts = facts;
     this.checksum = checksum;
+    this.run = run;
     this.file = file;
     this.known = run !== undefined && openImages ? new KnownImages(() => openImages(run)) : undefined;
     this.#dispose = () => model.dispose?.();

@@ -2,6 +2,7 @@
 import { UserError } from '../../core/errors.ts';
 import { protocols } from '../../evaluate/protocol/protocol.ts';
 import {
+  cardQuery,
   demoImagesResponse,
   filtersQuery,
   filtersResponse,
@@ -12,9 +13,10 @@ import { filterPixels } from '../models/byte-maps.ts';
 import { describeModel } from '../models/describe-model.ts';
 import type { Context } from '../request-context.ts';
 import { RequestError } from '../request-errors.ts';
-import { commonErrors, type Routes, routeSchema } from '../route-types.ts';
+import { commonErrors, lookupErrors, type Routes, routeSchema } from '../route-types.ts';
 
-export function modelRoutes(app: Routes, { models, limits, servesWeights, demoImages }: Context): void {
+export function modelRoutes(app: Routes, context: Context): void {
+  const { models, limits, servesWeights, demoImages, pages } = context;
   const describe = (): ModelsResponse => ({
     models: models.list.map(describeModel),
     limits,
@@ -33,6 +35,27 @@ export function modelRoutes(app: Routes, { models, limits, servesWeights, demoIm
       ),
     },
     async () => describe(),
+  );
+
+  app.get(
+    '/v1/model/card',
+    {
+      schema: {
+        summary: 'Get the model card of a model (Markdown).',
+        querystring: cardQuery,
+        response: { ...lookupErrors },
+      },
+    },
+    async (request, reply) => {
+      const { run } = models.find(request.query.model);
+      if (run === undefined) {
+        throw new RequestError('not_available', 'This model is not that of a run, so there is no card.');
+      }
+      return reply
+        .type('text/markdown; charset=utf-8')
+        .serializer((text: unknown) => text as string)
+        .send((await pages.card(run)) as never);
+    },
   );
 
   app.get(

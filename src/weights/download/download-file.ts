@@ -107,8 +107,10 @@ async function transfer(download: FileDownload, partial: PartialFile): Promise<v
       throw new HttpError(`${response.url.host} does not have the rest of the file; try again`, true);
     }
     checkStatus(download, response);
-    const start = response.status === 206 ? rangeStart(response) : 0;
-    if (start !== 0 && start !== have) {
+    const start = response.status === 206 ? rangeOf(response).start : 0;
+    const tag = strongTag(response);
+    const isOther = start > 0 && version?.startsWith('"') && tag !== undefined && tag !== version;
+    if ((start !== 0 && start !== have) || isOther) {
       await partial.discard();
       throw new HttpError(`${response.url.host} sent another part of the file than requested`, true);
     }
@@ -132,6 +134,13 @@ function strongTag({ headers: { etag } }: HttpResponse): string | undefined {
 function checkStatus({ refusal }: FileDownload, response: HttpResponse): void {
   const { url, status, headers } = response;
   if (status === 200 || status === 206) {
+    const { 'content-encoding': encoding = 'identity' } = headers;
+    if (encoding !== 'identity') {
+      throw new HttpError(
+        `${url.host} sends the file compressed (${encoding}), although that was not requested; download it with another program and give its path`,
+        false,
+      );
+    }
     if (!/^text\/html\b/i.test(headers['content-type'] ?? '')) return;
     throw new HttpError(
       `${url.href} is a web page instead of a model file; give the address of the file itself`,
@@ -159,19 +168,24 @@ export function statusError({ url, status }: HttpResponse): UserError {
   );
 }
 
-/** The first byte of a partial response; NaN if it is not stated. */
-function rangeStart({ headers }: HttpResponse): number {
-  return Number(/^bytes (\d+)-/.exec(headers['content-range'] ?? '')?.[1]);
+/** The first byte of a partial response, NaN if it is not stated, and the size of the whole file if it is. */
+function rangeOf({ headers }: HttpResponse): { start: number; whole: number | undefined } {
+  const [, start, whole] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers['content-range'] ?? '') ?? [];
+  return { start: Number(start), whole: whole === undefined || whole === '*' ? undefined : Number(whole) };
 }
 
 /** The size of the whole file, if it is announced. @throws HttpError when it cannot be right */
 function totalOf(
   { expected, limit }: FileDownload,
-  { url, headers }: HttpResponse,
+  response: HttpResponse,
   start: number,
 ): number | undefined {
+  const { url, status, headers } = response;
   const length = headers['content-length'];
-  const announced = length === undefined ? undefined : start + Number(length);
+  // A server may send less than the rest of the file; what is still missing is requested again.
+  const announced =
+    (status === 206 ? rangeOf(response).whole : undefined) ??
+    (length === undefined ? undefined : start + Number(length));
   const total = announced ?? expected?.bytes;
   if (total !== undefined && !(total <= limit)) {
     throw new HttpError(

@@ -43,7 +43,7 @@ export async function findOfflineOnHub(
 }
 
 /** The file in the cache of Hugging Face's own library, if all its parts are there. */
-async function inHubCache({ repository, revision, file }: HubName): Promise<string | undefined> {
+export async function inHubCache({ repository, revision, file }: HubName): Promise<string | undefined> {
   const commit = COMMIT.test(revision) ? revision : readHubRef(repository, revision);
   if (commit === undefined || !COMMIT.test(commit)) return undefined;
   const folder = hubSnapshot(repository, commit);

@@ -1,10 +1,11 @@
 /** Finds a model's file by name: a path, or what was or is now downloaded. */
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { UserError } from '../../core/errors.ts';
+import { defaultCacheFolder } from '../../core/cache.ts';
+import { messageOf, systemErrorCode, UserError } from '../../core/errors.ts';
 import { isSafePath } from '../../core/safe-path.ts';
 import { type DownloadListener, downloadFile, LARGEST_MODEL } from './download-file.ts';
-import { downloadFromHub, findOfflineOnHub } from './hugging-face.ts';
+import { downloadFromHub, findOfflineOnHub, inHubCache } from './hugging-face.ts';
 import {
   type DownloadedModel,
   findDownloaded,
@@ -42,12 +43,41 @@ export function localModel(name: string, options: DownloadListener = {}): Promis
 async function find(name: string, options: DownloadListener): Promise<string> {
   const parsed = parseModelName(name);
   if (!parsed) return name;
-  const folder = await modelsFolder();
-  const downloaded = await findDownloaded(folder, name);
+  const downloaded = await findRecorded(name);
   if (parsed.kind === 'hub') {
     const offline = await findOfflineOnHub(parsed, downloaded);
     if (offline !== undefined) return offline;
   } else if (downloaded) return downloaded.path;
+  try {
+    return await downloadLocked(name, parsed, downloaded, options);
+  } catch (error) {
+    // A cache that may only be read, as in a container, may hold the model.
+    if (parsed.kind !== 'hub' || !isWritingError(error)) throw error;
+    const path = downloaded?.path ?? (await inHubCache(parsed));
+    if (path === undefined) throw error;
+    options.onNote?.(`using the copy of ${name} from an earlier download: ${messageOf(error)}`);
+    return path;
+  }
+}
+
+/** What the cache folder has under a name, if there is one. */
+async function findRecorded(name: string): Promise<DownloadedModel | undefined> {
+  const cache = defaultCacheFolder();
+  return cache === undefined ? undefined : findDownloaded(join(cache, 'models'), name);
+}
+
+function isWritingError(error: unknown): boolean {
+  const code = error instanceof UserError ? systemErrorCode(error.cause) : undefined;
+  return ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT'].includes(code ?? '');
+}
+
+async function downloadLocked(
+  name: string,
+  parsed: ModelName,
+  downloaded: DownloadedModel | undefined,
+  options: DownloadListener,
+): Promise<string> {
+  const folder = await modelsFolder();
   const place = join(folder, ...downloadFolder(parsed));
   const model = await withDownloadLock(
     place,

@@ -1,10 +1,6 @@
 import { UsageError } from '../../core/errors.ts';
-import {
-  type FormatName,
-  formatToWrite,
-  type WritableFormat,
-  writtenExtensions,
-} from '../formats/formats.ts';
+import { formatToWrite, type WritableFormat, writtenExtensions } from '../formats/formats.ts';
+import type { FormatName } from '../formats/readers.ts';
 import { type ConventionName, describePreprocessing } from '../import/preprocessing.ts';
 import type { Model } from '../model/model.ts';
 import { exportModel, hasUsualMean, type WriteOptions } from './exported-model.ts';

@@ -1,8 +1,8 @@
 /** Determines which network a weight file holds, before its tensors are read. */
 import { UserError } from '../../core/errors.ts';
 import type { TrainScale } from '../../core/scale.ts';
-import { featuresOnly, type Network, parameterCount } from '../../net/network.ts';
-import type { WeightFile } from '../formats/formats.ts';
+import { featuresOnly, type Network, outputsOf, parameterCount } from '../../net/network.ts';
+import type { WeightFile } from '../formats/readers.ts';
 import { type ModelFacts, parseModelMetadata } from '../model/metadata.ts';
 import type { ForeignNetwork } from './foreign-network.ts';
 import {
@@ -47,7 +47,8 @@ export function identify(file: WeightFile, options: ImportOptions = {}): Identif
   const rest = { foreign, written };
   if (!facts) return { ...rest, network: cut, trainScale: trainScaleOf(foreign, cut) };
   const network = options.featuresOnly ? featuresOnly(facts.network) : facts.network;
-  checkFacts(path, network, cut);
+  // Tensors show the number of outputs, not what they are.
+  checkFacts(path, { ...network, classes: outputsOf(network) }, cut);
   const names = network.classes === facts.network.classes ? {} : { classes: [], labels: [] };
   return { ...rest, network, facts: { ...facts, network, ...names } };
 }

@@ -3,7 +3,7 @@ import { UserError } from '../../core/errors.ts';
 import { version } from '../../core/project.ts';
 import { elementCount, type Shape } from '../../core/shape.ts';
 import { type Network, parameterCount } from '../../net/network.ts';
-import type { WeightFile } from '../formats/formats.ts';
+import type { WeightFile } from '../formats/readers.ts';
 import { type ClassNames, developmentKitOrder } from '../labels/class-names.ts';
 import type { Model } from '../model/model.ts';
 import type { ForeignLayer, ForeignNetwork } from './foreign-network.ts';

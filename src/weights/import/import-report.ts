@@ -1,6 +1,6 @@
 import { elementCount } from '../../core/shape.ts';
 import type { Network } from '../../net/network.ts';
-import type { FormatName, WeightFile } from '../formats/formats.ts';
+import type { FormatName, WeightFile } from '../formats/readers.ts';
 import type { ForeignLayer, ForeignNetwork } from './foreign-network.ts';
 import type { Identified } from './identify.ts';
 import type { ImportOptions } from './import-options.ts';

@@ -5,7 +5,7 @@
  */
 import { UsageError, UserError } from '../../core/errors.ts';
 import type { PoolingRounding } from '../../core/layer.ts';
-import type { WeightFile } from '../formats/formats.ts';
+import type { WeightFile } from '../formats/readers.ts';
 import { convolutionSize, type ForeignNetwork } from './foreign-network.ts';
 import type { ImportOptions } from './import-options.ts';
 import { namedClassifier, withinPrefix } from './named-classifier.ts';

@@ -207,6 +207,14 @@ function networkOf(path: string, options: Fact<'network'>, part: Fact<'part'> | 
   }
 }
 
+/** Four numbers of a box must not be taken for class scores. @throws UserError for a network that predicts boxes */
+export function checkPredictsClasses(path: string, { network }: Pick<ModelFacts, 'network'>): void {
+  if (!network.boxes) return;
+  throw new UserError(
+    `${path} predicts boxes, not classes; use it with --task localize (vgg evaluate, vgg train) or --localizer (vgg predict, vgg serve), beside a classification model`,
+  );
+}
+
 /** @throws UserError unless each class has one identifier and one label, and identifiers differ. */
 export function checkCounts(path: string, { network, classes, labels }: ModelFacts): void {
   for (const [key, list] of Object.entries({ classes, labels })) {

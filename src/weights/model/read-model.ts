@@ -8,7 +8,7 @@ import { checkOwnOptions, type ImportOptions, ownPreprocessing } from '../import
 import type { ImportReport } from '../import/import-report.ts';
 import { withStatedPreprocessing } from '../import/stated-facts.ts';
 import { checkFinite, withTidyMessages } from '../weight-errors.ts';
-import { type ModelFacts, parseModelMetadata } from './metadata.ts';
+import { checkPredictsClasses, type ModelFacts, parseModelMetadata } from './metadata.ts';
 import { checkTensors, type Model, OPTIMIZER_PREFIX } from './model.ts';
 
 export interface ReadModelOptions extends ImportOptions {
@@ -60,11 +60,7 @@ async function read(path: string, options: ReadModelOptions) {
     if (file.format !== 'safetensors' || !isOwn(file.metadata, options))
       return await importModel(file, withStatedPreprocessing(file, options));
     const facts = parseModelMetadata(path, file.metadata);
-    if (facts.network.boxes && !options.allowBoxes) {
-      throw new UserError(
-        `${path} predicts boxes, not classes; use it with --task localize (vgg evaluate, vgg train) or --localizer (vgg predict, vgg serve), beside a classification model`,
-      );
-    }
+    if (!options.allowBoxes) checkPredictsClasses(path, facts);
     checkOwnOptions(path, facts, options);
     if (ownPreprocessing(facts, options)) return await importModel(file, options);
     const model = await readOwnModel(file.path, options);

@@ -13,4 +13,12 @@ describe('training in a browser', () => {
       });
     });
   }
+
+  it('refuses to learn boxes, which its images do not have', async () => {
+    const recipe = { crop: 32, scale: 32, task: 'localize' } as const;
+    await assert.rejects(trainModel({ images: [], recipe }), {
+      name: 'UserError',
+      message: /images without boxes: remove task/,
+    });
+  });
 });

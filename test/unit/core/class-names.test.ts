@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { byCodePoint } from '../../../src/core/class-names.ts';
+import { byCodePoint, similarClasses } from '../../../src/core/class-names.ts';
 
 describe('class names', () => {
+  it('of one set that look alike are noticed, except letters in two cases', () => {
+    assert.match(
+      similarClasses(['Cat', 'cat', 'dog'])!,
+      /look alike: "cat" has U\+0063 where "Cat" has U\+0043/,
+    );
+    assert.equal(similarClasses(['A', 'a', 'dog', 'fish']), undefined);
+  });
+
   it('are compared by code point', () => {
     const text = fc.string({ unit: 'binary', maxLength: 6 });
     const points = (name: string) => [...name].map((letter) => letter.codePointAt(0)!);

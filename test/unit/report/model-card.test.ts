@@ -63,6 +63,14 @@ describe('a model card', () => {
     });
   });
 
+  it('compares errors on few images with chance, if the labels of the validation are known', () => {
+    const result = { ...CARD.result!, images: 40 };
+    assert.match(formatCard({ ...CARD, result, guessing: 0.7 }), /\| chance \| 70\.0 % \|/);
+    assert.doesNotMatch(formatCard({ ...CARD, result }), /chance/);
+    assert.match(formatCard({ ...CARD, result }), /95 % interval/);
+    assert.doesNotMatch(formatCard({ ...CARD, guessing: 0.7 }), /chance/);
+  });
+
   it('describes the network, its training and its results', () => {
     const text = formatCard(CARD);
     for (const words of [

@@ -17,7 +17,14 @@ describe('the OpenAPI document', () => {
     assert.deepEqual(Object.keys(document.paths).sort(), [
       ...['/healthz', '/metrics', '/readyz'],
       ...['/v1/activations', '/v1/crops', '/v1/demo-images', '/v1/familiarity', '/v1/features'],
-      ...['/v1/grad-cam', '/v1/model', '/v1/model/filters', '/v1/model/weights', '/v1/occlusion'],
+      ...[
+        '/v1/grad-cam',
+        '/v1/model',
+        '/v1/model/card',
+        '/v1/model/filters',
+        '/v1/model/weights',
+        '/v1/occlusion',
+      ],
       '/v1/predict',
       ...runs.map((path) => `/v1/runs${path}`),
       ...['/v1/samples', '/v1/score-map', '/v1/session'],

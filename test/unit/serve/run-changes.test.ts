@@ -8,7 +8,7 @@ import { writeModel } from '../../../src/weights/model/write-model.ts';
 import { reference } from '../../support/backends.ts';
 import { jpeg, temporaryFolder } from '../../support/images.ts';
 import { pluck } from '../../support/lists.ts';
-import { imageRequest, line, smallParts, smallServer, writeRun } from './small-server.ts';
+import { imageRequest, line, PAGES, smallParts, smallServer, writeRun } from './small-server.ts';
 
 /** Writes a run with a model, random by its seed. */
 async function writeModelOf(run: string, seed: number, file = 'best.safetensors'): Promise<void> {
@@ -132,6 +132,20 @@ describe('GET /v1/runs/:id/model', () => {
     await writeModelOf(join(runs, 'a'), 7);
     const keeping = await smallServer(t, { runs, weights: false });
     await keeping.refused('/v1/runs/a/model', '403 forbidden', /--no-weights/);
+  });
+});
+
+describe('GET /v1/model/card', () => {
+  it('is the card of a model of a run, and refused for another', async (t) => {
+    const parts = await smallParts();
+    const card = async (run: string) => `# Card of ${run}`;
+    const models = [{ ...parts, run: '/runs/a' }, { ...(await smallParts('other')) }];
+    const { ask, json, refused } = await smallServer(t, { models, pages: { ...PAGES, card } });
+    const { body, headers } = await ask('/v1/model/card');
+    assert.equal(body, '# Card of /runs/a');
+    assert.match(String(headers['content-type']), /^text\/markdown/);
+    await refused('/v1/model/card?model=other', '409 not_available');
+    assert.deepEqual(pluck((await json('/v1/model')).models, 'hasCard'), [true, false]);
   });
 });
 

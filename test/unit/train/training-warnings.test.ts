@@ -41,7 +41,17 @@ describe('warnings before training', () => {
         [25, 25],
       ],
       64,
-      /batch of 256 .* of 99 images/,
+      /batch of 256 .* of 99 images, .* such as 16/,
+    ],
+    [
+      'a batch that is larger than a tiny set',
+      { ...small, batch: 12 },
+      [
+        [4, 4],
+        [25, 25],
+      ],
+      64,
+      /such as 4$/,
     ],
     [
       'few validation images',

@@ -3,8 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { join, relative } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { projectFolder } from '../../../src/core/project.ts';
 import { downloadFile, type FileDownload } from '../../../src/weights/download/download-file.ts';
@@ -17,7 +20,7 @@ import {
 } from '../../../src/weights/download/model-cache.ts';
 import { downloadFolder, parseModelName } from '../../../src/weights/download/model-name.ts';
 import { readModel } from '../../../src/weights/model/read-model.ts';
-import { breakAfter, COMMIT, HubServer, sendRange } from '../../support/hub-server.ts';
+import { COMMIT, HubServer, sendRange } from '../../support/hub-server.ts';
 import { refused } from '../../support/refused.ts';
 import { TemporaryFolder } from '../../support/temporary-folder.ts';
 
@@ -133,7 +136,6 @@ describe('downloadFile', () => {
       path,
       limit: 2 ** 20,
       retryMs: 1,
-      idleMs: 500,
     };
     return { server, cache, path, download };
   }
@@ -141,14 +143,20 @@ describe('downloadFile', () => {
 
   it('continues where the connection broke, with the same version', async () => {
     const { server, path, download } = await served(weights);
+    let cut = () => {};
     server.content.set('m.bin', (request, response) => {
       if (request.headers.range !== undefined) return sendRange(request, response, weights);
       response.setHeader('etag', `"${createHash('md5').update(weights).digest('hex')}"`);
-      breakAfter(100_000, weights)(request, response);
+      response.setHeader('content-length', String(weights.length));
+      response.write(weights.subarray(0, 100_000));
+      cut = () => void response.destroy();
     });
     const progress: number[] = [];
-    await downloadFile({ ...download, onProgress: (done) => progress.push(done) });
-    assert.deepEqual(readFileSync(path), weights);
+    const onProgress = (done: number) => {
+      progress.push(done);
+      cut();
+    };
+    await downloadFile({ ...download, onProgress });
     const [, second] = server.requests('m.bin');
     assert.match(second!.range!, /^bytes=[1-9]\d*-$/);
     assert.match(second!.ifRange!, /^"/);
@@ -177,6 +185,32 @@ describe('downloadFile', () => {
       await downloadFile({ ...download, expected: { sha256 } });
       assert.deepEqual(readFileSync(path), weights);
     }
+  });
+
+  it('asks again for what a server leaves out of a range', async () => {
+    const { server, path, download } = await served(weights);
+    server.content.set('m.bin', (request, response) => {
+      const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? 'bytes=0-')![1]);
+      const end = Math.min(start + 150_000, weights.length);
+      const range = `bytes ${start}-${end - 1}/${weights.length}`;
+      response.writeHead(206, { etag: '"1"', 'content-length': String(end - start), 'content-range': range });
+      response.end(weights.subarray(start, end));
+    });
+    await downloadFile(download);
+    assert.deepEqual(readFileSync(path), weights);
+    assert.equal(server.requests('m.bin').length, 3);
+  });
+
+  it('starts again when the rest is of another version, although the server was asked for the same', async () => {
+    const { server, path, download } = await served(weights);
+    await writeFile(`${path}.partial`, Buffer.alloc(1000));
+    await writeFile(`${path}.partial.version`, '"old"');
+    server.content.set('m.bin', (request, response) => {
+      delete request.headers['if-range'];
+      sendRange(request, response, weights);
+    });
+    await downloadFile(download);
+    assert.deepEqual(readFileSync(path), weights);
   });
 
   it('keeps nothing with a wrong hash or size', async () => {
@@ -222,6 +256,15 @@ describe('downloadFile', () => {
       (_, response) => void response.writeHead(302, { location: 'file:///etc/passwd' }).end(),
       /not encrypted/,
     ],
+    'a compressed body': [
+      (_, response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('x')),
+      /sends the file compressed \(gzip\)/,
+    ],
+    'ranges of another place': [
+      (_, response) =>
+        void response.writeHead(206, { 'content-range': 'bytes 7-8/9', 'content-length': '2' }).end('xx'),
+      /sent another part of the file/,
+    ],
     'a missing file': [(_, response) => void response.writeHead(404).end(), /there is no such file/],
     'a server that is always busy': [
       (_, response) => void response.writeHead(503).end(),
@@ -236,7 +279,8 @@ describe('downloadFile', () => {
     it(`refuses ${what}`, async () => {
       const { server, path, download } = await served(weights);
       server.content.set('m.bin', answer);
-      await refused(downloadFile(download), message);
+      const idleMs = what.includes('stops') ? 500 : undefined;
+      await refused(downloadFile({ ...download, idleMs }), message);
       assert.ok(!existsSync(path));
     });
   }
@@ -419,16 +463,55 @@ describe('localModel', () => {
     await refused(localModel('https://user:secret@example.com/m.pth'), /user name or password/);
   });
 
-  it('sends requests through the proxy of the environment', async () => {
-    // The agent reads the environment once, so this runs in a process of its own.
-    const { server, cache } = await hub({ 'm.pth': weights });
+  it('sends requests through the proxy of the environment, except to this machine', async (t) => {
+    // The agents read the environment once, so this runs in a process of its own.
+    const { server, cache, name } = await hub({ 'm.pth': weights });
     const { vggWith } = await import('../../e2e/cli-process.ts');
-    const env = { XDG_CACHE_HOME: cache, HTTP_PROXY: 'http://127.0.0.1:9', NO_PROXY: '' };
-    const refusedByProxy = await vggWith(env, 'inspect', `${server.contentUrl}/m.pth`);
-    assert.match(refusedByProxy.stderr, /could not be reached/);
-    const direct = await vggWith({ ...env, NO_PROXY: '127.0.0.1' }, 'inspect', `${server.contentUrl}/m.pth`);
-    assert.match(direct.stderr, /m\.pth/);
-    assert.equal(server.requests('m.pth').length, 1);
+    const asked: string[] = [];
+    const proxy = createServer((request, response) => void response.writeHead(400).end(request.url));
+    proxy.on('connect', (request, client) => {
+      asked.push(request.url!);
+      const upstream = connect(Number(new URL(server.url).port), '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n');
+        upstream.pipe(client).pipe(upstream);
+      });
+      for (const socket of [client, upstream]) socket.on('error', () => {});
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    t.after(() => proxy.close());
+    const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const environment = { XDG_CACHE_HOME: cache, HF_HOME: join(cache, 'hf'), NO_PROXY: '' };
+    // Only the proxy knows hub.test. The content is on this machine.
+    const proxied = { ...environment, HTTP_PROXY: address, HF_ENDPOINT: 'http://hub.test:81' };
+    assert.match((await vggWith(proxied, 'inspect', `${name}:m.pth`)).stderr, /m\.pth/);
+    assert.ok(asked.length > 0 && asked.every((target) => target === 'hub.test:81'));
+    assert.equal(server.requests('m.pth').filter(({ method }) => method === 'GET').length, 2);
+    const without = { ...proxied, NO_PROXY: 'hub.test' };
+    assert.match((await vggWith(without, 'inspect', `${name}@main:m.pth`)).stderr, /hub\.test.*name/);
+    const nowhere = { ...environment, HTTP_PROXY: 'http://127.0.0.1:9' };
+    assert.match((await vggWith(nowhere, 'inspect', `${server.contentUrl}/m.pth`)).stderr, /m\.pth/);
+  });
+
+  const isRoot = process.getuid?.() === 0 || 'making a folder read-only needs root';
+  it('uses what a read-only cache holds, and names the folder if it lacks the model', {
+    skip: isRoot !== true && isRoot,
+  }, async (t) => {
+    const { cache, name } = await hub({ 'model.safetensors': weights });
+    const path = await localModel(name);
+    execFileSync('mount', ['--bind', cache, cache]);
+    t.after(() => execFileSync('umount', [cache]));
+    execFileSync('mount', ['-o', 'remount,ro,bind', cache]);
+    const { vggWith } = await import('../../e2e/cli-process.ts');
+    const environment = {
+      XDG_CACHE_HOME: cache,
+      HF_HOME: join(cache, 'hf'),
+      HF_ENDPOINT: process.env.HF_ENDPOINT!,
+    };
+    const { stderr } = await vggWith(environment, 'inspect', name);
+    assert.match(stderr, /using the copy of hf:.* from an earlier download: .*could not be written/);
+    assert.match(stderr, new RegExp(path));
+    const missing = await vggWith(environment, 'inspect', `${name}:other.safetensors`);
+    assert.match(missing.stderr, /could not be written/);
   });
 });
 

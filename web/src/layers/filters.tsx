@@ -21,23 +21,36 @@ export function Filters({ model }: { readonly model: ModelInfo }) {
               The weights of each of the {shape[0]} filters as {shape[3]} × {shape[2]} pixels of red, green
               and blue: the pattern it responds to most. Each filter is scaled to its own range.
             </p>
-            <ul class="filters">
-              {filterImages(shape, decodeBase64(filters)).map((image, i) => (
-                <li key={i}>
-                  <Canvas
-                    label={`Filter ${i}`}
-                    width={image.width}
-                    height={image.height}
-                    inputs={[image]}
-                    draw={(context) => context.putImageData(image, 0, 0)}
-                  />
-                </li>
-              ))}
-            </ul>
+            <FilterImages shape={shape} bytes={decodeBase64(filters)} />
           </>
         )}
       </Answer>
     </section>
+  );
+}
+
+interface FilterImagesProps {
+  readonly shape: FiltersResponse['shape'];
+  /** [filters, height, width, 3] */
+  readonly bytes: Uint8Array;
+}
+
+/** Filters as small pictures. */
+export function FilterImages({ shape, bytes }: FilterImagesProps) {
+  return (
+    <ul class="filters">
+      {filterImages(shape, bytes).map((image, i) => (
+        <li key={i}>
+          <Canvas
+            label={`Filter ${i}`}
+            width={image.width}
+            height={image.height}
+            inputs={[image]}
+            draw={(context) => context.putImageData(image, 0, 0)}
+          />
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -4,12 +4,16 @@ import { count, short } from '../ui/display-values.ts';
 /** Like Table 1, the page omits ReLU and dropout, which follow nearly every layer. */
 const DRAWN: readonly LayerInfo['kind'][] = ['convolution', 'maxPool', 'adaptivePool', 'lrn'];
 
-export function drawnLayers({ layers }: ModelInfo): LayerInfo[] {
+/** What the table shows of a model. */
+export type TabledModel = Pick<ModelInfo, 'config' | 'crop'> & { readonly layers: readonly TabledLayer[] };
+export type TabledLayer = Omit<LayerInfo, 'multiplyAdds' | 'effectiveStride'>;
+
+export function drawnLayers<L extends TabledLayer>({ layers }: { readonly layers: readonly L[] }): L[] {
   return layers.filter(({ kind }) => DRAWN.includes(kind));
 }
 
 /** A layer's name in Table 1: conv3-64, FC-4096. */
-export function paperName({ kind, name, kernel, outputShape: [channels] }: LayerInfo): string {
+export function paperName({ kind, name, kernel, outputShape: [channels] }: TabledLayer): string {
   if (kind === 'maxPool') return 'maxpool';
   if (kind === 'adaptivePool') return 'global pool';
   if (kind === 'lrn') return 'LRN';
@@ -17,9 +21,11 @@ export function paperName({ kind, name, kernel, outputShape: [channels] }: Layer
 }
 
 interface LayerTableProps {
-  readonly model: ModelInfo;
-  readonly selected: string;
-  readonly onSelect: (layer: string) => void;
+  readonly model: TabledModel;
+  /** Name of the selected layer (default: none). */
+  readonly selected?: string;
+  /** Called with a layer that was chosen; only those with `activations` can be. */
+  readonly onSelect?: (layer: string) => void;
 }
 
 export function LayerTable({ model, selected, onSelect }: LayerTableProps) {
@@ -55,13 +61,16 @@ export function LayerTable({ model, selected, onSelect }: LayerTableProps) {
                     class="layer"
                     aria-pressed={layer.name === selected}
                     aria-controls="activations"
-                    onClick={() => onSelect(layer.name)}
+                    onClick={() => onSelect?.(layer.name)}
                   >
                     <span class="layer-name">{layer.name}</span>{' '}
                     <span class="layer-kind">{paperName(layer)}</span>
                   </button>
                 ) : (
-                  <span class="layer-kind">{paperName(layer)}</span>
+                  <>
+                    {layer.kind === 'convolution' && <span class="layer-name">{layer.name}</span>}{' '}
+                    <span class="layer-kind">{paperName(layer)}</span>
+                  </>
                 )}
               </th>
               <td class="wide-only">
@@ -81,8 +90,8 @@ export function LayerTable({ model, selected, onSelect }: LayerTableProps) {
 }
 
 /** Groups the layers as in Table 1: up to and including each pooling, then the classifier. */
-function stagesOf(layers: readonly LayerInfo[]): LayerInfo[][] {
-  const stages: LayerInfo[][] = [[]];
+function stagesOf(layers: readonly TabledLayer[]): TabledLayer[][] {
+  const stages: TabledLayer[][] = [[]];
   for (const layer of layers) {
     stages.at(-1)!.push(layer);
     if (layer.kind === 'maxPool') stages.push([]);
@@ -99,7 +108,7 @@ function Volume({
   crop,
   mostChannels,
 }: {
-  readonly layer: LayerInfo;
+  readonly layer: TabledLayer;
   readonly crop: number;
   readonly mostChannels: number;
 }) {

@@ -73,7 +73,7 @@ function NoRuns() {
     <section class="empty">
       <p>There are no training runs in this server’s folder yet. To start one:</p>
       <pre>
-        <code>npx vgg train photos --config A --width 0.5 --crop 64 --scale 72 --out runs/photos</code>
+        <code>npx verydeep train photos --config A --width 0.5 --crop 64 --scale 72 --out runs/photos</code>
       </pre>
       <p>It will appear here automatically.</p>
     </section>

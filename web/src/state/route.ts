@@ -1,7 +1,7 @@
-/** The page's addresses: `#/classify`, `#/layers/LAYER`, `#/train`, `#/runs/ID`, with parameters after a `?`. */
+/** The page's addresses: `#/classify`, `#/layers/LAYER`, `#/train`, `#/runs/ID`, `#/weights`, `#/api`, with parameters after a `?`. */
 import { useEffect, useState } from 'preact/hooks';
 
-export const VIEWS = ['classify', 'layers', 'train', 'runs'] as const;
+export const VIEWS = ['classify', 'layers', 'train', 'runs', 'weights', 'api'] as const;
 export type View = (typeof VIEWS)[number];
 
 export const VIEW_NAMES: Readonly<Record<View, string>> = {
@@ -9,6 +9,8 @@ export const VIEW_NAMES: Readonly<Record<View, string>> = {
   layers: 'Layers',
   train: 'Train',
   runs: 'Runs',
+  weights: 'Weights',
+  api: 'API',
 };
 
 export interface Route {

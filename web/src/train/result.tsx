@@ -73,8 +73,8 @@ export function Result({ name, training, lines }: ResultProps) {
         </button>
       </p>
       <p class="hint">
-        Use it with <code>npx vgg predict IMAGE --model {earlier ? bestFile : lastFile}</code> or{' '}
-        <code>npx vgg serve --model {earlier ? bestFile : lastFile}</code>.
+        Use it with <code>npx verydeep predict IMAGE --model {earlier ? bestFile : lastFile}</code> or{' '}
+        <code>npx verydeep serve --model {earlier ? bestFile : lastFile}</code>.
       </p>
       {failure && <Failure message={failure} />}
       <TryModel model={(earlier ?? { model }).model} name={earlier ? 'best model' : 'model'} />

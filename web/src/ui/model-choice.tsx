@@ -1,5 +1,6 @@
 import { useId } from 'preact/hooks';
 import type { ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
+import { addressOf } from '../api/client.ts';
 import { count, short } from './display-values.ts';
 
 interface ModelChoiceProps {
@@ -11,7 +12,7 @@ interface ModelChoiceProps {
 /** Shows the model in use in one line, and a choice if the server has several. */
 export function ModelChoice({ model, models, onModel }: ModelChoiceProps) {
   const id = useId();
-  const { config, width, classes, parameters, weightLayers } = model;
+  const { name: served, config, width, classes, parameters, weightLayers, hasCard } = model;
   return (
     <div class="model">
       {models.length > 1 && (
@@ -28,6 +29,14 @@ export function ModelChoice({ model, models, onModel }: ModelChoiceProps) {
         Network <strong>{config}</strong>
         {width !== 1 && `, ${nameOfWidth(width)}`}: {weightLayers} weight layers, {short(parameters)}{' '}
         parameters, {count(classes)} classes
+        {hasCard && (
+          <>
+            {' · '}
+            <a href={addressOf('v1/model/card', { model: served })} target="_blank" rel="noreferrer">
+              Model card
+            </a>
+          </>
+        )}
       </p>
     </div>
   );

@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Limits } from '../../../src/serve/contract/model-schemas.ts';
 import { sentenceOf } from '../api/client.ts';
 import { openPicture, type Picture } from '../state/user-files.ts';
+import { isWeightFile } from '../weights/open-weights.ts';
 import { Failure } from './notices.tsx';
 
 interface PickerProps {
@@ -41,7 +42,8 @@ export function PicturePicker({ picture, limits, onPicture, runsInBrowser = fals
     const drop = (event: DragEvent) => {
       event.preventDefault();
       setDraggedOver(false);
-      void take(event.dataTransfer?.files[0]);
+      const file = event.dataTransfer?.files[0];
+      if (file && !isWeightFile(file)) void take(file);
     };
     const paste = (event: ClipboardEvent) => {
       const files = [...(event.clipboardData?.files ?? [])];

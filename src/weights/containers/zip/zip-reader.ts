@@ -88,7 +88,7 @@ export class ZipReader {
     const unpacked = await this.readSmall(name, uncompressedSize);
     return {
       async readInto(position, target) {
-        unpacked.copy(target, 0, position, position + target.byteLength);
+        target.set(unpacked.subarray(position, position + target.byteLength));
       },
     };
   }

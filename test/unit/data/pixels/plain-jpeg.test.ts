@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import sharp, { type JpegOptions, type SharpOptions } from 'sharp';
 import { grayToRgb } from '../../../../src/data/pixels/decode.ts';
+import { imageAddon } from '../../../../src/data/pixels/image-addon.ts';
 import { asPlainJpeg, decodePlainJpeg } from '../../../../src/data/pixels/plain-jpeg.ts';
 import type { RgbImage } from '../../../../src/data/sources/image-source.ts';
 import { jpeg, pattern, png, toSharp } from '../../../support/images.ts';
@@ -51,7 +52,9 @@ const encodings: fc.Arbitrary<JpegOptions> = fc.record({
   optimiseScans: fc.boolean(),
 });
 
-describe('a plain JPEG', () => {
+const skip = imageAddon()?.jpegHeader === undefined && 'built without libjpeg-turbo';
+
+describe('a plain JPEG', { skip }, () => {
   it('has the same pixels as with sharp', async () => {
     const sides = fc.integer({ min: 1, max: 70 });
     await fc.assert(
