@@ -21,6 +21,7 @@ const fingerprint = (letter: string) => fingerprintOf({ kind: 'encoded', bytes: 
 
 /** A model that was trained on these letters and held out others. */
 const trainedOn = (text: string): Partial<ModelFacts> => ({
+  classes: ['cat', 'dog'],
   validation: { split: 'held-out', images: 1, trainedOn: packFingerprints([...text].map(fingerprint)) },
   provenance: {},
 });
@@ -102,14 +103,14 @@ describe('the images that a model is evaluated on', () => {
       recipe: 'holdout: 0.4\nseed: 3\n',
       dataFingerprint: await selectImages(all, training).fingerprint(),
     };
-    const models = [{ provenance }];
+    const models = [{ classes: ['cat', 'dog'], provenance }];
     const expected = await Promise.all([...validation].map((image) => textOf(all, image)));
     assert.equal((await choose(data, { models })).texts, expected.join(''));
     await writeFiles(data, letters('cat', 'x'));
     const { texts, notes } = await choose(data, { models });
     assert.equal(texts.length, 7);
     assert.match(notes[0]!, /^warning: m\.safetensors does not record the images that it was trained on/);
-    const converted = await choose(data, { models: [{ provenance: {} }] });
+    const converted = await choose(data, { models: [{ classes: ['cat', 'dog'], provenance: {} }] });
     assert.deepEqual(converted.notes, []);
   });
 });
