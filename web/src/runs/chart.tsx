@@ -99,7 +99,8 @@ function ZoomArea({ onZoom, xAt, children }: ZoomAreaProps) {
     // biome-ignore lint/a11y/noStaticElementInteractions: the fields above the charts do the same by keyboard
     <div
       class="zoom-area zoomable"
-      onPointerDown={(event) => {
+      // While capturing: where a point is pointed at, Plot stops the event.
+      onPointerDownCapture={(event) => {
         if (event.button !== 0 || event.pointerType === 'touch') return;
         setDrag({ from: place(event), to: place(event) });
         (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
