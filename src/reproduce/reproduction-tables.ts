@@ -63,7 +63,7 @@ export function introduction(reproduction: Reproduction): string[] {
       ? `Errors are means over ${seeds.length} seeds (${names}) ± their standard deviation, and the intervals of the claims include the variance of training.`
       : 'Every net was trained with one seed: the variance of training is not included, so another seed may give other verdicts.';
   return [
-    `Top-1 / top-5 errors in per cent${images}. The paper's results, on ILSVRC-2012, are beside ours; each of ours links to its training.`,
+    `${first && !hasTop5(first) ? 'Top-1' : 'Top-1 / top-5'} errors in per cent${images}. The paper's results (top-1 / top-5), on ILSVRC-2012, are beside ours; each of ours links to its training.`,
     variance + (seeds.length < planned ? ` So far ${seeds.length} of ${planned} seeds are done.` : ''),
     selectionOf(reproduction),
   ];
@@ -308,7 +308,12 @@ function ours(reproduction: Reproduction, id: string, training?: PlannedTraining
   return { text, training: training.id, folder: `${reproduction.seeds[0]!.prefix}runs/${training.id}` };
 }
 
-/** `25.6 ± 0.2`, without the deviation if there is one seed. With five classes or fewer there is no top-5 error. */
+/** With five classes or fewer there is no top-5 error. Older results, which do not have their number, have more. */
+function hasTop5({ classes = 1000 }: ExperimentResult): boolean {
+  return classes > 5;
+}
+
+/** `25.6 ± 0.2`, without the deviation if there is one seed. */
 function meanErrors({ results }: Reproduction, id: string): { top1: string; top5?: string } | undefined {
   const found = results.get(id);
   if (!found || found.length === 0) return undefined;
@@ -316,7 +321,7 @@ function meanErrors({ results }: Reproduction, id: string): { top1: string; top5
     percent(meanOf(errors)) + (errors.length > 1 ? ` ± ${percent(deviationOf(errors))}` : '');
   return {
     top1: format(found.map(({ top1Error }) => top1Error)),
-    top5: (found[0]!.classes ?? 1000) > 5 ? format(found.map(({ top5Error }) => top5Error)) : undefined,
+    top5: hasTop5(found[0]!) ? format(found.map(({ top5Error }) => top5Error)) : undefined,
   };
 }
 

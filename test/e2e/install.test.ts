@@ -139,8 +139,11 @@ describe('the installed package', { skip: !isReleased && `no release for ${platf
     const data = join(installed, 'images/fashion-mnist-part');
     const child = start([join(installed, 'dist/src/cli/vgg.cjs'), 'demo', '--data', data]);
     const [outcome, stderr] = [outcomeOf(child), textOf(child, 'stderr')];
+    // Once: a second Ctrl-C would not save.
+    let interrupted = false;
     child.stderr!.on('data', () => {
-      if (stderr().includes('epoch 1.0')) child.kill('SIGINT');
+      if (interrupted || !stderr().includes('epoch 1.0')) return;
+      interrupted = child.kill('SIGINT');
     });
     await outcome;
     assert.match(stderr(), /a part of Fashion-MNIST: 3,000 of its 60,000 photographs/);
