@@ -1,5 +1,5 @@
 /** Runs Node of another platform on this Linux machine (x64). Fetches what it needs from PyPI, npm and Debian 13. */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { probe, run } from '../setup/command.mjs';
 import { logFile } from '../setup/project.mjs';
@@ -24,7 +24,7 @@ export async function runnerOf({ name }) {
       return [...emulator('/usr/aarch64-linux-gnu'), await nodeFromWheel('manylinux_2_28_aarch64')];
     case 'linuxmusl-x64':
       return [
-        join(await musl('amd64'), 'lib/ld-musl-x86_64.so.1'),
+        join(await musl('amd64'), 'usr/lib/ld-musl-x86_64.so.1'),
         await nodeFromWheel('musllinux_1_2_x86_64'),
       ];
     case 'linuxmusl-arm64':
@@ -32,7 +32,14 @@ export async function runnerOf({ name }) {
       return [...emulator(await musl('arm64')), await nodeFromWheel('musllinux_1_2_aarch64')];
     case 'win32-x64':
       if (!hasProgram('wine')) return 'wine64 is not installed';
-      return ['env', 'WINEDEBUG=-all', `WINEPREFIX=${join(folder, 'wine')}`, 'wine', await nodeForWine()];
+      return [
+        'env',
+        'WINEDEBUG=-all',
+        'NODE_SKIP_PLATFORM_CHECK=1',
+        `WINEPREFIX=${join(folder, 'wine')}`,
+        'wine',
+        await nodeForWine(),
+      ];
     default:
       return 'macOS needs a Mac';
   }
@@ -85,6 +92,8 @@ async function musl(architecture) {
   await run(['apt-get', ...settings, 'download', 'musl'], { log, failure, cwd: lists });
   const file = readdirSync(lists).find((name) => name.endsWith('.deb')) ?? '';
   await run(['dpkg-deb', '-x', join(lists, file), to], { log, failure });
+  // As in an installed system.
+  symlinkSync('usr/lib', join(to, 'lib'));
   return to;
 }
 
