@@ -37,6 +37,8 @@ export async function buildAddons(target, { zig, libjpegSource, out, jobs }) {
     `-DCMAKE_INSTALL_PREFIX=${join(folder, 'installed')}`,
     '-DREQUIRE_SIMD=1',
     '-DCMAKE_POSITION_INDEPENDENT_CODE=1',
+    // On macOS, zig exports whatever is visible.
+    '-DCMAKE_C_VISIBILITY_PRESET=hidden',
     // Otherwise the date of the build.
     `-DBUILD=${libjpeg.version}`,
   ]);

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from '
 import { join } from 'node:path';
 import { probe, run } from '../setup/command.mjs';
 import { logFile } from '../setup/project.mjs';
+import { SetupError } from '../setup/report.mjs';
 import { releaseFolder } from './toolchain.mjs';
 
 const folder = join(releaseFolder, 'runners');
@@ -75,10 +76,8 @@ async function musl(architecture) {
   const lists = join(to, 'apt');
   mkdirSync(join(lists, 'lists/partial'), { recursive: true });
   const keys = '/usr/share/keyrings/debian-archive-keyring.gpg';
-  writeFileSync(
-    join(lists, 'trixie.list'),
-    `deb [arch=${architecture} signed-by=${keys}] http://deb.debian.org/debian trixie main\n`,
-  );
+  const source = `deb [arch=${architecture} signed-by=${keys}] ${debianMirror()} trixie main\n`;
+  writeFileSync(join(lists, 'trixie.list'), source);
   const settings = [
     `Dir::Etc::sourcelist=${join(lists, 'trixie.list')}`,
     'Dir::Etc::sourceparts=/dev/null',
@@ -95,6 +94,15 @@ async function musl(architecture) {
   // As in an installed system.
   symlinkSync('usr/lib', join(to, 'lib'));
   return to;
+}
+
+/** Where this machine gets Debian's packages from. */
+function debianMirror() {
+  const format = '$(REPO_URI) $(LABEL)';
+  const { stdout } = probe(['apt-get', 'indextargets', '--format', format, 'Created-By: Packages']);
+  const mirror = /^(\S+) Debian$/m.exec(stdout)?.[1];
+  if (mirror) return mirror;
+  throw new SetupError('apt-get has no lists of Debian packages: run apt-get update, on Debian, first.');
 }
 
 async function nodeForWine() {
