@@ -146,7 +146,7 @@ describe('the installed package', { skip: !isReleased && `no release for ${platf
       interrupted = child.kill('SIGINT');
     });
     await outcome;
-    assert.match(stderr(), /a part of Fashion-MNIST: 3,000 of its 60,000 photographs/);
+    assert.match(stderr(), /a part of Fashion-MNIST: 2,000 of its 60,000 photographs/);
     assert.match(stderr(), /continue with: npx verydeep train --out \S+ --resume/);
   });
 
