@@ -38,7 +38,11 @@ const runSummary = z
       })
       .optional()
       .describe('the validation with the lowest top-1 error'),
-    hasReport: z.boolean().describe('whether /report is available'),
+    hasReport: z
+      .boolean()
+      .describe(
+        'whether /report, /card and /use are available: whether there is a model that predicts classes',
+      ),
     hasModel: z.boolean(),
   })
   .meta({ id: 'Run' });

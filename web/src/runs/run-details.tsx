@@ -91,7 +91,7 @@ function Actions({ run, lines, onUse }: Omit<RunDetailsProps, 'onChanged'>) {
   return (
     <>
       <p class="buttons">
-        {run.hasModel && (
+        {run.hasReport && (
           <>
             <button type="button" class="primary" disabled={use.busy} onClick={() => void useModel()}>
               {use.busy ? 'Loading the model…' : 'Use this model'}
@@ -102,10 +102,12 @@ function Actions({ run, lines, onUse }: Omit<RunDetailsProps, 'onChanged'>) {
             <a class="button quiet" href={addressOf(`${path}/card`)} target="_blank" rel="noreferrer">
               Model card
             </a>
-            <a class="button quiet" href={addressOf(`${path}/model`)} download>
-              Download model
-            </a>
           </>
+        )}
+        {run.hasModel && (
+          <a class="button quiet" href={addressOf(`${path}/model`)} download>
+            Download model
+          </a>
         )}
         <button
           type="button"
