@@ -93,15 +93,22 @@ function Actions({ run, lines, onUse }: Omit<RunDetailsProps, 'onChanged'>) {
       <p class="buttons">
         {run.hasModel && (
           <>
-            <button type="button" class="primary" disabled={use.busy} onClick={() => void useModel()}>
-              {use.busy ? 'Loading the model…' : 'Use this model'}
-            </button>
-            <a class="button quiet" href={addressOf(`${path}/report`)} target="_blank" rel="noreferrer">
-              Open report
-            </a>
-            <a class="button quiet" href={addressOf(`${path}/card`)} target="_blank" rel="noreferrer">
-              Model card
-            </a>
+            {/* Without classes, a model cannot be used alone. */}
+            {run.task === 'classify' && (
+              <button type="button" class="primary" disabled={use.busy} onClick={() => void useModel()}>
+                {use.busy ? 'Loading the model…' : 'Use this model'}
+              </button>
+            )}
+            {run.hasReport && (
+              <>
+                <a class="button quiet" href={addressOf(`${path}/report`)} target="_blank" rel="noreferrer">
+                  Open report
+                </a>
+                <a class="button quiet" href={addressOf(`${path}/card`)} target="_blank" rel="noreferrer">
+                  Model card
+                </a>
+              </>
+            )}
             <a class="button quiet" href={addressOf(`${path}/model`)} download>
               Download model
             </a>
