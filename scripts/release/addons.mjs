@@ -37,8 +37,9 @@ export async function buildAddons(target, { zig, libjpegSource, out, jobs }) {
     `-DCMAKE_INSTALL_PREFIX=${join(folder, 'installed')}`,
     '-DREQUIRE_SIMD=1',
     '-DCMAKE_POSITION_INDEPENDENT_CODE=1',
-    // On macOS, zig exports whatever is visible.
+    // On macOS, zig exports whatever is visible. Without the policy, CMake ignores the preset in static libraries.
     '-DCMAKE_C_VISIBILITY_PRESET=hidden',
+    '-DCMAKE_POLICY_DEFAULT_CMP0063=NEW',
     // Otherwise the date of the build.
     `-DBUILD=${libjpeg.version}`,
   ]);

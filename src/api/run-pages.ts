@@ -50,8 +50,9 @@ async function runTables(folder: string): Promise<Table[]> {
   const { metricsFile, lastFile } = runFolder(folder);
   const { all, best, last } = validationsOf(await readMetrics(metricsFile));
   const classes = await classesOf(lastFile);
-  const withTop5 = classes === undefined || hasTop5(classes);
-  const errors = withTop5 ? ['top-1 error %', 'top-5 error %'] : ['top-1 error %'];
+  const areBoxes = recipe.task === 'localize';
+  const withTop5 = !areBoxes && (classes === undefined || hasTop5(classes));
+  const errors = [areBoxes ? 'box error %' : 'top-1 error %', ...(withTop5 ? ['top-5 error %'] : [])];
   if (!best || !last) return [];
   const name = `${recipe.config}${recipe.width === 1 ? '' : `, width ${recipe.width}`}`;
   return [

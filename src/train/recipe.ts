@@ -17,6 +17,9 @@ import { initializationMethods } from '../net/initialization.ts';
 import { conventionNames } from '../weights/import/preprocessing.ts';
 import { parseRateFactors } from './layer-rates.ts';
 
+/** What a network learns: classes, or boxes (appendix A). */
+export const tasks = ['classify', 'localize'] as const;
+
 const number = z.coerce.number();
 const positive = number.positive();
 const count = number.int().positive();
@@ -205,7 +208,7 @@ export const recipeSchema = z.strictObject({
     description:
       "share of each label's probability that is spread evenly over all classes (beyond the paper)",
   }),
-  task: z.enum(['classify', 'localize']).default('classify').meta({
+  task: z.enum(tasks).default('classify').meta({
     description:
       "what the network learns: the class of an image, or the box around its object by a Euclidean loss (the paper's appendix A)",
   }),

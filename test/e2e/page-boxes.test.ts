@@ -21,7 +21,29 @@ describe('the page: boxes', { skip: noBrowser }, () => {
     const model = `${await trainRun(work, 'first')}/last.safetensors`;
     const task = ['--task', 'localize', '--boxes', work.path('boxes.csv')];
     const localizer = await trainRun(work, 'boxes', ...task, '--from', model);
-    return ['--model', model, '--localizer', `${localizer}/last.safetensors`];
+    const runs = ['--runs', work.path('runs')];
+    return ['--model', model, '--localizer', `${localizer}/last.safetensors`, ...runs];
+  });
+
+  it('are what the curves and tables of a localization run are about', async () => {
+    const visit = await fixture.visit('runs');
+    const { page } = visit;
+    await page.getByRole('button', { name: 'boxes', exact: true }).click();
+    await page.getByRole('checkbox', { name: 'Show curves of boxes' }).check();
+    await page.getByRole('checkbox', { name: 'Show curves of first' }).uncheck();
+    await page.getByRole('img', { name: /^Box error\. boxes: / }).waitFor();
+    const loss = page.getByRole('img', { name: /^Loss\. boxes: / });
+    assert.doesNotMatch((await loss.getAttribute('aria-label'))!, /nats/);
+    await page.getByText('Show as table').click();
+    await page.getByRole('columnheader', { name: 'Box error', exact: true }).waitFor();
+    await page.getByRole('columnheader', { name: 'box error %' }).first().waitFor();
+    assert.doesNotMatch((await page.locator('main').textContent())!, /top-[15]/i);
+    for (const name of ['Open report', 'Model card', 'Use this model']) {
+      assert.equal(await page.getByText(name, { exact: true }).count(), 0, `${name} is for classes`);
+    }
+    await page.getByRole('checkbox', { name: 'Show curves of first' }).check();
+    await page.getByRole('img', { name: /^Top-1 or box error\. / }).waitFor();
+    await visit.close();
   });
 
   it('are drawn over the picture, where vgg predict says', async () => {

@@ -3,6 +3,7 @@ import { InterruptedError, UsageError } from '../../core/errors.ts';
 import type { BadImage } from '../../data/sources/bad-images.ts';
 import { splitNames } from '../../data/sources/splits.ts';
 import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
+import { tasks } from '../../train/recipe.ts';
 import { choice, type FlagsOf, flag, newCommand, option, outputFile, repeatable } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
 import { readOptionsOf } from '../format-options.ts';
@@ -21,7 +22,7 @@ const { model, ...others } = modelOptions;
 const options = {
   model,
   task: choice(
-    ['classify', 'localize'],
+    tasks,
     "what to measure: errors of classes, or of the boxes that localization models predict (the paper's appendix A)",
     'classify',
   ),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { runNotes } from '../../runs/run-notes.ts';
 import { type Metrics, metricsSchema, runResult } from '../../train/metrics.ts';
+import { tasks } from '../../train/recipe.ts';
 import { query } from './common-schemas.ts';
 
 const runState = z
@@ -15,6 +16,7 @@ const runSummary = z
     title: z.string(),
     ...runNotes.shape,
     config: z.string(),
+    task: z.enum(tasks).describe('localize: errors are box errors, and there is no top-5 error'),
     state: runState,
     startedAt: z.iso.datetime().describe('when the recipe was written'),
     updatedAt: z.iso.datetime().describe('when the metrics were last written'),
@@ -38,11 +40,7 @@ const runSummary = z
       })
       .optional()
       .describe('the validation with the lowest top-1 error'),
-    hasReport: z
-      .boolean()
-      .describe(
-        'whether /report, /card and /use are available: whether there is a model that predicts classes',
-      ),
+    hasReport: z.boolean().describe('whether /report and /card are available'),
     hasModel: z.boolean(),
   })
   .meta({ id: 'Run' });

@@ -34,6 +34,7 @@ async function summarizeRun(runs: RunList, run: FoundRun): Promise<RunSummary> {
     title: titleOf(description),
     ...(await readRunNotes(folder)),
     config: description.recipe.config,
+    task: description.recipe.task,
     ...state,
     startedAt: (await timeOf(folder.recipeFile)) ?? new Date(0).toISOString(),
     epoch: last?.epoch ?? 0,

@@ -4,7 +4,7 @@ import { useRequest } from '../api/use-request.ts';
 import { DataTable } from '../ui/data-table.tsx';
 import { duration, figure, percent } from '../ui/display-values.ts';
 import { Answer } from '../ui/notices.tsx';
-import { nameOf } from './run-facts.ts';
+import { errorName, nameOf } from './run-facts.ts';
 
 type Recipe = RunResponse['recipe'];
 
@@ -24,7 +24,7 @@ export function Comparison({ runs }: { readonly runs: readonly RunSummary[] }) {
             <>
               <DataTable
                 caption="Runs by the settings in which they differ"
-                columns={['Run', ...keys, 'Best top-1 error', 'Iteration', 'Training time']}
+                columns={['Run', ...keys, `Best ${errorName(runs)}`, 'Iteration', 'Training time']}
                 rows={found.map((run) => [
                   nameOf(run),
                   ...keys.map((name) => cell(run.recipe[name])),

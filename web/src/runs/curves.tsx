@@ -5,7 +5,7 @@ import { count, figure, percent } from '../ui/display-values.ts';
 import { Busy, Failure } from '../ui/notices.tsx';
 import { Chart, LINE_STYLES } from './chart.tsx';
 import type { MetricsStream } from './metrics-stream.ts';
-import { hasTop5, nameOf } from './run-facts.ts';
+import { errorName, hasBoxes, hasTop5, nameOf } from './run-facts.ts';
 import { EPOCHS, ITERATIONS, type Range, type Series, seriesColor, timeAxis } from './series.ts';
 import { ValidationTable } from './validation-table.tsx';
 
@@ -79,9 +79,14 @@ export function Curves({ runs, streams }: CurvesProps) {
             <Zoom label={xAxis.label} series={series} of={xAxis.of} value={zoom} onChange={setZoom} />
           </div>
           <div class="charts">
-            <Chart title="Loss" unit="nats" {...drawn} value={({ loss }) => loss} />
             <Chart
-              title={error === 'top1Error' ? 'Top-1 error' : 'Top-5 error'}
+              title="Loss"
+              unit={hasBoxes(runs) ? undefined : 'nats'}
+              {...drawn}
+              value={({ loss }) => loss}
+            />
+            <Chart
+              title={capitalized(error === 'top1Error' ? errorName(runs) : 'top-5 error')}
               unit="%"
               {...drawn}
               value={(line) => 100 * line[error]}
@@ -94,11 +99,15 @@ export function Curves({ runs, streams }: CurvesProps) {
               steps
             />
           </div>
-          <ValidationTable series={series} full={withTop5} named />
+          <ValidationTable series={series} error={capitalized(errorName(runs))} full={withTop5} named />
         </>
       )}
     </section>
   );
+}
+
+function capitalized(text: string): string {
+  return text[0]!.toUpperCase() + text.slice(1);
 }
 
 const MOST_SMOOTHING = 0.98;

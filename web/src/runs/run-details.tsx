@@ -91,23 +91,28 @@ function Actions({ run, lines, onUse }: Omit<RunDetailsProps, 'onChanged'>) {
   return (
     <>
       <p class="buttons">
-        {run.hasReport && (
+        {run.hasModel && (
           <>
-            <button type="button" class="primary" disabled={use.busy} onClick={() => void useModel()}>
-              {use.busy ? 'Loading the model…' : 'Use this model'}
-            </button>
-            <a class="button quiet" href={addressOf(`${path}/report`)} target="_blank" rel="noreferrer">
-              Open report
-            </a>
-            <a class="button quiet" href={addressOf(`${path}/card`)} target="_blank" rel="noreferrer">
-              Model card
+            {/* Without classes, a model cannot be used alone. */}
+            {run.task === 'classify' && (
+              <button type="button" class="primary" disabled={use.busy} onClick={() => void useModel()}>
+                {use.busy ? 'Loading the model…' : 'Use this model'}
+              </button>
+            )}
+            {run.hasReport && (
+              <>
+                <a class="button quiet" href={addressOf(`${path}/report`)} target="_blank" rel="noreferrer">
+                  Open report
+                </a>
+                <a class="button quiet" href={addressOf(`${path}/card`)} target="_blank" rel="noreferrer">
+                  Model card
+                </a>
+              </>
+            )}
+            <a class="button quiet" href={addressOf(`${path}/model`)} download>
+              Download model
             </a>
           </>
-        )}
-        {run.hasModel && (
-          <a class="button quiet" href={addressOf(`${path}/model`)} download>
-            Download model
-          </a>
         )}
         <button
           type="button"

@@ -11,12 +11,14 @@ const EVERYWHERE: readonly Column[] = [
   ['Epoch', ({ epoch }) => epoch.toFixed(2)],
   ['Iteration', ({ iteration }) => count(iteration)],
   ['Loss', ({ loss }) => loss.toFixed(4)],
-  ['Top-1 error', ({ top1Error }) => percent(top1Error)],
 ];
+const errorColumn = (name: string): Column => [name, ({ top1Error }) => percent(top1Error)];
 const RATE: Column = ['Learning rate', ({ learningRate }) => figure(learningRate)];
 
 interface ValidationTableProps {
   readonly series: readonly Series[];
+  /** Name of the first error (default: Top-1 error). */
+  readonly error?: string;
   /** Whether to show the top-5 error (default: false). */
   readonly full?: boolean;
   /** Whether to name the runs (default: false). */
@@ -24,8 +26,19 @@ interface ValidationTableProps {
 }
 
 /** Shows the validations in the charts as a table that can be opened. */
-export function ValidationTable({ series, full = false, named = false }: ValidationTableProps) {
-  const columns = [...(named ? [RUN] : []), ...EVERYWHERE, ...(full ? [TOP_5] : []), RATE];
+export function ValidationTable({
+  series,
+  error = 'Top-1 error',
+  full = false,
+  named = false,
+}: ValidationTableProps) {
+  const columns = [
+    ...(named ? [RUN] : []),
+    ...EVERYWHERE,
+    errorColumn(error),
+    ...(full ? [TOP_5] : []),
+    RATE,
+  ];
   const rows = series.flatMap(({ name, lines }) =>
     lines
       .filter(({ kind }) => kind === 'validation')
