@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { run } from './command.mjs';
 import { logFile, projectFolder } from './project.mjs';
 
@@ -39,11 +39,12 @@ export function removeStaleOutputs(folder) {
 }
 
 /**
+ * A workspace's packages are no sources of ours.
  * @param {string} folder
  * @returns {string[]} paths relative to it
  */
 function filesBelow(folder) {
-  if (!existsSync(folder)) return [];
+  if (!existsSync(folder) || basename(folder) === 'node_modules') return [];
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
     entry.isDirectory()
       ? filesBelow(join(folder, entry.name)).map((file) => join(entry.name, file))

@@ -93,8 +93,9 @@ describe('vgg serve', () => {
     assert.equal((await predictOver(url, { authorization: 'Bearer correct-horse-battery' })).status, 200);
   });
 
-  it('reports wrong arguments', async () => {
+  it('reports wrong arguments', async (t) => {
     const taken = createServer().listen(0, '127.0.0.1');
+    t.after(() => taken.close());
     await once(taken, 'listening');
     const { port } = taken.address() as { port: number };
     await writeFiles(work.folder, { short: 'secret\n' });
@@ -110,7 +111,6 @@ describe('vgg serve', () => {
       const { stderr } = await failed(work.vgg('serve', ...args), 1, expected);
       assert.equal(stderr.trim().split('\n').length, 1, stderr);
     }
-    taken.close();
   });
 
   it('passes --precision on, and names the backend that has bf16', async () => {
