@@ -21,7 +21,7 @@ export async function measureSpeed(
   network: Network,
   batch: number,
   name: BackendName,
-  options: BackendOptions,
+  options: BackendOptions & { readonly signal?: AbortSignal },
 ): Promise<Speed> {
   const { inference, training } = await timesOf(network, batch, name, options, SECONDS);
   // The run that other processes disturbed least.
@@ -76,17 +76,23 @@ async function timesOf(
   network: Network,
   batch: number,
   name: BackendName,
-  options: BackendOptions,
+  { signal, ...options }: BackendOptions & { readonly signal?: AbortSignal },
   seconds: number,
 ): Promise<{ inference: Run[]; training: Run[] }> {
   const backend = await openBackend(name, options);
   const parameters = backend.createParameters(network.parameters, { training: true });
   try {
     await fillWithNoise(parameters);
-    const inference = await repeated(await prepareInference(backend, parameters, network, batch), seconds);
+    signal?.throwIfAborted();
+    const inference = await repeated(
+      await prepareInference(backend, parameters, network, batch),
+      seconds,
+      signal,
+    );
     const training = await repeated(
       await prepareTraining(backend, parameters, network, batch, single),
       seconds,
+      signal,
     );
     return { inference, training };
   } finally {
@@ -95,11 +101,16 @@ async function timesOf(
 }
 
 /** Runs a program again and again, after a warm-up. */
-async function repeated({ program, run }: TimedProgram, seconds: number): Promise<Run[]> {
+async function repeated(
+  { program, run }: TimedProgram,
+  seconds: number,
+  signal: AbortSignal | undefined,
+): Promise<Run[]> {
   try {
     await run();
     const runs: Run[] = [];
     for (const end = performance.now() + seconds * 1000; runs.length === 0 || performance.now() < end; ) {
+      signal?.throwIfAborted();
       const before = process.cpuUsage();
       const { total, update } = await run();
       const { user, system } = process.cpuUsage(before);

@@ -109,6 +109,7 @@ export async function runTraining(
         validation,
         iteration: trainer.state.iteration,
         totalIterations: trainer.totalIterations,
+        epochs: session.recipe.iterations === undefined ? session.recipe.epochs : undefined,
         batch: session.recipe.batch,
         best: trainer.state.best?.top1Error,
       });

@@ -44,7 +44,9 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainOutcome>
   const session = await openSession({ ...options, data, recipe });
   const trainedOn = start?.validation?.trainedOn;
   if (trainedOn !== undefined) await warnOfSeenImages(session, trainedOn);
-  const weights = isFirst(options) ? await firstWeights({ ...session, start }) : undefined;
+  // Other ranks would wait for one that stops here.
+  const signal = communicator.size === 1 ? options.signal : undefined;
+  const weights = isFirst(options) ? await firstWeights({ ...session, start, signal }) : undefined;
   // Last, so that a machine that cannot train leaves nothing behind.
   const record = isFirst(options)
     ? await RunRecord.start(out, { data: resolve(data), recipe }, await session.set.record())

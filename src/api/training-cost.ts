@@ -17,8 +17,8 @@ export const MEASURED_BATCH = 8;
 export interface TrainingCost {
   /** Floating-point operations. */
   readonly flops: number;
-  /** Training time in seconds, by the speed of a short measurement. */
-  measureSeconds(): Promise<number>;
+  /** Training time in seconds, by the speed of a short measurement, which the signal ends. */
+  measureSeconds(signal?: AbortSignal): Promise<number>;
   /** Bytes of memory: the process and the decoded images that it keeps. */
   readonly memory: number;
   /** Bytes on the disk: checkpoint, best model, and the space reserved for the next checkpoint. */
@@ -44,8 +44,11 @@ export async function trainingCost(
   const decoded = images * 3 * side ** 2 * (4 / 3);
   return {
     flops: imageFlops(network).training * iterations * batch,
-    measureSeconds: async () => {
-      const speed = await measureSpeed(network, Math.min(share, MEASURED_BATCH), backend, { threads });
+    measureSeconds: async (signal) => {
+      const speed = await measureSpeed(network, Math.min(share, MEASURED_BATCH), backend, {
+        threads,
+        signal,
+      });
       return iterations * share * trainingTime(network, speed);
     },
     memory: process + Math.min(recipe['memory-budget'] * 2 ** 20, decoded),

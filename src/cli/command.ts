@@ -2,6 +2,7 @@
 import { Command, Help, InvalidArgumentError, Option } from 'commander';
 import { paint } from './color.ts';
 import { refuseToOverwrite } from './output.ts';
+import { programName } from './program-name.ts';
 
 /** Parses an option's value. @throws InvalidArgumentError; commander adds the option's name and exits with code 2. */
 export type Parser<T> = (text: string) => T;
@@ -127,23 +128,34 @@ export function inGroup<Table extends OptionTable>(heading: string, table: Table
 /** The texts and options of a command. */
 interface CommandText {
   readonly description: string;
-  /** Command lines to try, without the leading `vgg`. */
+  /** Command lines to try, without the program's name. */
   readonly examples: readonly string[];
   readonly options: OptionTable;
 }
 
 /** Creates a command. Its file adds arguments and the action. */
 export function newCommand(name: string, { description, examples, options }: CommandText): Command {
-  const lines = examples.map((example) => `  $ vgg ${example}`);
+  const lines = () => examples.map((example) => fitCommand(`  $ ${programName} ${example}`));
   const command = new Command(name)
     .description(description)
-    .addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
+    .addHelpText('after', () => `\nExamples:\n${lines().join('\n')}`);
   for (const [key, typed] of Object.entries(options)) {
     const long = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     for (const made of typed(long)) command.addOption(made);
   }
   guardOutputs(command);
   return command;
+}
+
+/** Breaks a command before an option where the terminal ends, so that a shell still reads it as one. */
+export function fitCommand(
+  line: string,
+  columns = process.stdout.columns || Number.POSITIVE_INFINITY,
+): string {
+  if (line.length <= columns) return line;
+  const at = line.lastIndexOf(' --', columns - ' \\'.length);
+  if (at < 0 || line.slice(0, at).trim() === '') return line;
+  return `${line.slice(0, at)} \\\n${fitCommand(`     ${line.slice(at)}`, columns)}`;
 }
 
 /**
@@ -153,8 +165,10 @@ export function newCommand(name: string, { description, examples, options }: Com
 export function shortenHelp(command: Command, first: readonly string[]): void {
   const names = new Set([...first, 'help', 'help-all'].map((name) => `--${name}`));
   const others = command.options.filter(({ long }) => !names.has(long!)).length;
-  command.option('--help-all', `print the other ${others} options, too`).on('option:help-all', () => {
+  const all = new Option('--help-all', `print the other ${others} options, too`);
+  command.addOption(all).on('option:help-all', () => {
     shortHelps.delete(command);
+    all.hideHelp();
     command.help();
   });
   shortHelps.set(command, (made) => names.has(made.long!));

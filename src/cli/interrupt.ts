@@ -10,6 +10,9 @@ const parent = process.ppid;
 /** What commands that save their progress answer to the first signal. */
 export const SAVING = 'Finishing this step, then saving; press Ctrl-C again to quit without saving';
 
+/** What they answer before there is anything to save. */
+export const STOPPING = 'Stopping before the first step; press Ctrl-C again to quit at once';
+
 /**
  * Runs work that Ctrl-C, SIGTERM or SIGUSR2 stops cleanly through the abort signal. A second signal exits at once.
  * @param answer printed at the first signal (default: nothing)
@@ -17,12 +20,12 @@ export const SAVING = 'Finishing this step, then saving; press Ctrl-C again to q
  */
 export async function untilInterrupted<T>(
   work: (signal: AbortSignal) => Promise<T>,
-  answer?: string,
+  answer?: string | (() => string),
 ): Promise<T> {
   const controller = new AbortController();
   const stop = () => {
     if (controller.signal.aborted) process.exit(130);
-    if (answer !== undefined) log(answer);
+    if (answer !== undefined) log(typeof answer === 'string' ? answer : answer());
     controller.abort(new InterruptedError('stopped'));
   };
   for (const signal of SIGNALS) process.on(signal, stop);

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { UserError } from '../core/errors.ts';
 import { wrapText } from '../report/table.ts';
 import { paint } from './color.ts';
+import { withProgramName } from './program-name.ts';
 import { withoutBar } from './progress.ts';
 
 let silent = false;
@@ -14,13 +15,21 @@ export function silence(): void {
 
 /** Prints a human-readable result. */
 export function printResult(text: string): void {
-  if (silent) return;
-  withoutBar(() => process.stdout.write(`${text}\n`));
+  print(fitMessage(withProgramName(text), columnsOf(process.stdout)));
 }
 
 /** Prints the one JSON document of `--json`. */
 export function printJson(value: unknown): void {
-  printResult(JSON.stringify(value, undefined, 2));
+  print(JSON.stringify(value, undefined, 2));
+}
+
+function print(text: string): void {
+  if (!silent) withoutBar(() => process.stdout.write(`${text}\n`));
+}
+
+/** Some terminals do not know their width and say 0. */
+function columnsOf(stream: { readonly columns?: number }): number {
+  return stream.columns || Number.POSITIVE_INFINITY;
 }
 
 /** Prints a result as JSON or as text. */
@@ -52,21 +61,24 @@ export function warn(warning: string): void {
 
 /** Prints a message even on a silenced rank. */
 export function logAnyway(text: string): void {
-  // Some terminals do not know their width and say 0.
-  const columns = process.stderr.columns || Number.POSITIVE_INFINITY;
-  withoutBar(() => process.stderr.write(`${fitMessage(text, columns)}\n`));
+  withoutBar(() => process.stderr.write(`${fitMessage(withProgramName(text), columnsOf(process.stderr))}\n`));
 }
 
 /** A command at the end of a sentence, to copy. */
-const COMMAND = /^(.*): ((?:npx )?vgg .*)$/;
+const COMMAND = /^(.*): ((?:npx )?(?:vgg|verydeep) .*)$/;
 
-/** Breaks a message between words. A command at its end has a line of its own, which is not broken. */
+/** Lines that must stay whole: commands to copy, and rows of tables. */
+const WHOLE = /^\s*(?:(?:npx )?(?:vgg|verydeep) |[|│┌├└])/;
+
+/** Breaks a text between words, after the indentation. A command at its end has a line of its own, which is not broken. */
 export function fitMessage(text: string, columns: number): string {
   const fit = (line: string): string => {
-    if (line.length <= columns || line.startsWith(' ')) return line;
+    if (line.length <= columns || WHOLE.test(line)) return line;
     const [, sentence, command] = COMMAND.exec(line) ?? [];
     if (command !== undefined) return `${fit(`${sentence}:`)}\n  ${command}`;
-    return wrapText(line, columns).join('\n');
+    const [indent] = /^ */.exec(line)!;
+    const lines = wrapText(line.slice(indent.length), columns - indent.length);
+    return lines.map((one) => indent + one).join('\n');
   };
   return text.split('\n').map(fit).join('\n');
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { messageOf, UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
 import { configureCommand } from './command.ts';
+import { programName } from './program-name.ts';
 
 type Loader = () => Promise<{ readonly command: Command }>;
 
@@ -48,6 +49,16 @@ const loaders = new Map(
   ),
 );
 
+/** What a newcomer would type. */
+const EXAMPLES = [
+  'demo',
+  'train photos',
+  'predict cat.jpg --model runs/photos/best.safetensors',
+  'predict cat.jpg --model torchvision/vgg16',
+  'serve',
+  'train --help',
+];
+
 export const commandNames: readonly string[] = [...loaders.keys()];
 
 /**
@@ -58,13 +69,13 @@ export const commandNames: readonly string[] = [...loaders.keys()];
  * @throws UserError when a library that a command needs fails to load.
  */
 export async function buildProgram(args: readonly string[]): Promise<Command> {
-  const program = new Command('vgg')
+  const program = new Command(programName)
     .description('Train, evaluate and use the very deep convolutional networks of Simonyan & Zisserman.')
     .version(version, '--version', 'print the version')
     .helpCommand('help [command]', 'print the help for a command')
     .addHelpText(
       'after',
-      `\nExamples:\n  $ vgg demo\n  $ vgg train photos\n  $ vgg predict cat.jpg --model runs/photos/best.safetensors\n  $ vgg predict cat.jpg --model torchvision/vgg16\n  $ vgg serve\n  $ vgg train --help`,
+      `\nExamples:\n${EXAMPLES.map((example) => `  $ ${programName} ${example}`).join('\n')}`,
     );
   for (const name of neededFor(args[0])) program.addCommand(await loadCommand(name));
   configureCommand(program);

@@ -56,8 +56,27 @@ export function initialize(network: Network, initialization: Initialization): Na
 export function initializeTensor(
   network: Network,
   name: string,
-  { method, std = 0.01, inputStd = TYPICAL_INPUT_STD, seed }: Initialization,
+  initialization: Initialization,
 ): Float32Array {
+  const parts = drawTensor(network, name, initialization);
+  for (;;) {
+    const { done, value } = parts.next();
+    if (done) return value;
+  }
+}
+
+/** Values that are drawn at a time: some hundredths of a second. */
+const PART = 2 ** 18;
+
+/**
+ * The same in parts, since the hundred million values of fc6 take seconds: yields how many values each part has.
+ * @throws RangeError when the network has no such parameter.
+ */
+export function* drawTensor(
+  network: Network,
+  name: string,
+  { method, std = 0.01, inputStd = TYPICAL_INPUT_STD, seed }: Initialization,
+): Generator<number, Float32Array> {
   const spec = network.parameters.find((parameter) => parameter.name === name);
   if (!spec) throw new RangeError(`network ${network.configuration} has no parameter ${name}`);
   const values = new Float32Array(elementCount(spec.shape));
@@ -69,8 +88,16 @@ export function initializeTensor(
   const divisor = method === 'he' ? Math.max(1, inputStd) ** (1 / network.weightLayers) : 1;
   const deviation = unscaled / divisor;
   const random = new RandomStream(deriveKeys(keyOfSeed(seed), 'initialization', name));
-  for (let i = 0; i < values.length; i++) values[i] = deviation * random.normal();
+  for (let at = 0; at < values.length; at += PART) {
+    const part = values.subarray(at, at + PART);
+    fillNormally(part, random, deviation);
+    yield part.length;
+  }
   return values;
+}
+
+function fillNormally(values: Float32Array, random: RandomStream, deviation: number): void {
+  for (let i = 0; i < values.length; i++) values[i] = deviation * random.normal();
 }
 
 function fanDeviation(

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 
 export type Alignment = 'left' | 'center' | 'right';
@@ -19,8 +20,9 @@ function terminalColumns(): number {
 }
 
 /**
- * Draws a table as plain text without colors. Cells may have several lines. A table with a head that is wider than the
- * terminal becomes a list: the cells of a row below each other, after their titles.
+ * Draws a table as plain text without colors. Cells may have several lines. In a terminal that is too narrow, a table with
+ * a head gets its titles word below word; if that is not enough, its first cells become headings of smaller tables where
+ * several rows belong to each, and otherwise it becomes a list: the cells of a row below each other, after their titles.
  * @param columns width of the terminal
  */
 export function formatTable(
@@ -28,14 +30,37 @@ export function formatTable(
   options: TableOptions = {},
   columns: number = terminalColumns(),
 ): string {
+  const fits = (drawn: string) => drawn.split('\n').every((line) => widthOf(line) <= columns);
   const text = drawTable(rows, options);
-  const { head, grid } = options;
-  const isWide = text.split('\n').some((line) => line.length > columns);
-  if (!isWide || !head || grid) return text;
+  const { head, align = [], grid } = options;
+  if (fits(text) || !head || grid) return text;
+  const narrow = drawTable(rows, { ...options, head: head.map((title) => title.replaceAll(' ', '\n')) });
+  if (fits(narrow)) return narrow;
+  const groups = groupsOf(rows);
+  if (groups.some(({ length }) => length > 1)) {
+    const others = { head: head.slice(1), align: align.slice(1) };
+    const tableOfGroup = (group: readonly (readonly Cell[])[]) =>
+      formatTable(
+        group.map((row) => row.slice(1)),
+        others,
+        columns,
+      );
+    return groups.map((group) => `${group[0]![0]}\n${tableOfGroup(group)}`).join('\n');
+  }
   const titles = head.map((title) => title.replaceAll('\n', ' '));
   const listOf = (row: readonly Cell[]) =>
     row.map((cell, i) => [titles[i]!, typeof cell === 'string' ? cell : cell.content] as const);
   return rows.map((row) => formatFacts(listOf(row), columns)).join('\n\n');
+}
+
+/** Rows without a first cell belong to the row above them. */
+function groupsOf(rows: readonly (readonly Cell[])[]): (readonly Cell[])[][] {
+  const groups: (readonly Cell[])[][] = [];
+  for (const row of rows) {
+    if (row[0] === '' && groups.length > 0) groups.at(-1)!.push(row);
+    else groups.push([row]);
+  }
+  return groups;
 }
 
 function drawTable(
@@ -87,12 +112,17 @@ export function formatParagraph(text: string, columns: number = terminalColumns(
   return wrapText(text, Math.min(80, columns)).join('\n');
 }
 
+/** Columns that a text takes: codes for colors take none. */
+export function widthOf(text: string): number {
+  return stripVTControlCharacters(text).length;
+}
+
 /** Breaks text between words; longer words stay whole. @param width columns */
 export function wrapText(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const line = lines.at(-1);
-    if (line === undefined || line.length + 1 + word.length > width) lines.push(word);
+    if (line === undefined || widthOf(line) + 1 + widthOf(word) > width) lines.push(word);
     else lines[lines.length - 1] = `${line} ${word}`;
   }
   return lines;

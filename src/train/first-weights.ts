@@ -1,6 +1,7 @@
 import { UserError } from '../core/errors.ts';
 import { inputDeviation } from '../data/training/color-shift.ts';
-import { type Initialization, initializeTensor } from '../net/initialization.ts';
+import { drawTensors } from '../net/draw-tensors.ts';
+import type { Initialization } from '../net/initialization.ts';
 import type { Network } from '../net/network.ts';
 import { meanModel, type NamedModel } from '../weights/model/mean-model.ts';
 import type { Model } from '../weights/model/model.ts';
@@ -11,6 +12,8 @@ import type { Recipe } from './recipe.ts';
 import type { TrainingSession } from './session.ts';
 
 interface FirstWeightsOptions extends Pick<TrainingSession, 'network' | 'recipe' | 'set' | 'listener'> {
+  /** Aborted when the weights are not needed any more. */
+  readonly signal?: AbortSignal;
   /** The model that training starts from, if it has been read. */
   readonly start?: Model;
 }
@@ -26,6 +29,7 @@ export async function firstWeights({
   set,
   listener,
   start: given,
+  signal,
 }: FirstWeightsOptions): Promise<Map<string, Float32Array>> {
   const initialization: Initialization = {
     method: recipe.init,
@@ -50,11 +54,10 @@ export async function firstWeights({
       `layers from ${source}: ${layersOf(transfer.kept)}; newly initialized: ${layersOf(transfer.replaced)}${reasonOf(start!, network)}`,
     );
   }
+  const names = network.parameters.map(({ name }) => name).filter((name) => !transfer?.tensors.has(name));
+  const drawn = await drawTensors(network, initialization, { names, signal });
   return new Map(
-    network.parameters.map(({ name }) => [
-      name,
-      transfer?.tensors.get(name) ?? initializeTensor(network, name, initialization),
-    ]),
+    network.parameters.map(({ name }) => [name, (transfer?.tensors.get(name) ?? drawn.get(name))!]),
   );
 }
 

@@ -65,6 +65,8 @@ export interface TrainingStart {
   /** Iterations done in earlier sessions of the run. */
   readonly iteration: number;
   readonly totalIterations: number;
+  /** If the length is given in epochs; their iterations are rounded. */
+  readonly epochs?: number;
   /** Images per iteration. */
   readonly batch: number;
   /** The lowest validation error of earlier sessions. */

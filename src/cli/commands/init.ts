@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UsageError, UserError } from '../../core/errors.ts';
 import { version } from '../../core/project.ts';
-import { elementCount } from '../../core/shape.ts';
-import { type Initialization, initializationMethods, initializeTensor } from '../../net/initialization.ts';
-import { type Network, parameterCount } from '../../net/network.ts';
+import { drawTensors } from '../../net/draw-tensors.ts';
+import { type Initialization, initializationMethods } from '../../net/initialization.ts';
+import { parameterCount } from '../../net/network.ts';
 import { formatBytes, formatMillions } from '../../report/format.ts';
 import { type ClassNames, numberedClasses } from '../../weights/labels/class-names.ts';
 import { describe } from '../../weights/model/model.ts';
@@ -15,7 +14,6 @@ import { classesFile, readClassesFile } from '../classes-file.ts';
 import { choice, type FlagsOf, force, newCommand, option, required } from '../command.ts';
 import { config, integer, json, networkOf, positiveNumber, rgb, sizeOptions } from '../options.ts';
 import { printAs, refuseToOverwrite } from '../output.ts';
-import { withProgress } from '../progress.ts';
 
 const options = {
   config: required(config),
@@ -91,21 +89,6 @@ async function classNamesOf({ classes, classesFile }: Flags): Promise<ClassNames
     );
   }
   return names;
-}
-
-async function drawTensors(
-  network: Network,
-  initialization: Initialization,
-): Promise<Map<string, Float32Array>> {
-  return withProgress('drawing weights', parameterCount(network), async (tick) => {
-    const tensors = new Map<string, Float32Array>();
-    for (const { name, shape } of network.parameters) {
-      tensors.set(name, initializeTensor(network, name, initialization));
-      tick(elementCount(shape));
-      await nextTurn();
-    }
-    return tensors;
-  });
 }
 
 /** Omits the date, so that the same command writes the same bytes. */

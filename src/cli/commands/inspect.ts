@@ -33,16 +33,22 @@ function formatInspection(inspection: Inspection): string {
     ['type', ({ type }) => type],
     ['shape', ({ shape }) => formatShape(shape), 'right'],
   ]);
-  const facts = [
-    `${path}: ${description}, ${formatBytes(bytes)}, ${tensors.length} tensors`,
-    ...(network ? [`network: ${describeNetwork(network)}`] : []),
-    ...(naming ? [`names: ${naming}`] : []),
-    ...(preprocessing ? [`expects: ${preprocessing}`] : []),
-    ...Object.entries(provenance ?? {}).map(([key, value]) => `${key}: ${value}`),
-    ...remarks.map((remark) => `note: ${remark}`),
-    ...(problem ? [`problem: ${problem}`] : []),
+  const facts: (readonly [string, string | undefined])[] = [
+    [path, `${description}, ${formatBytes(bytes)}, ${tensors.length} tensors`],
+    ['network', network && describeNetwork(network)],
+    ['names', naming],
+    ['expects', preprocessing],
+    ...Object.entries(provenance ?? {}),
+    ...remarks.map((remark) => ['note', remark] as const),
+    ['problem', problem],
   ];
-  return `${table}\n${facts.join('\n')}`;
+  const lines = facts
+    .filter(([, value]) => value)
+    // The recipe has several lines.
+    .map(([name, value]) =>
+      `${name}:${value!.includes('\n') ? '\n' : ' '}${value!.trimEnd()}`.replaceAll('\n', '\n  '),
+    );
+  return `${table}\n${lines.join('\n')}`;
 }
 
 function describeNetwork(network: NonNullable<Inspection['network']>): string {

@@ -12,7 +12,7 @@ import { transferSets } from '../../reproduce/published-appendices.ts';
 import { readReproductionPlan } from '../../reproduce/reproduction-plan.ts';
 import { totalOf } from '../../reproduce/time-estimate.ts';
 import type { PlannedTraining } from '../../reproduce/training-order.ts';
-import { choice, type FlagsOf, flag, newCommand, option, repeatable, required } from '../command.ts';
+import { choice, type FlagsOf, flag, newCommand, option, repeatable } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
 import { SAVING, untilInterrupted } from '../interrupt.ts';
 import { downloadModels } from '../model-downloads.ts';
@@ -36,7 +36,7 @@ const options = {
   boxes: option('<path>', 'with --appendix a: CSV file of boxes, or folder of XML files'),
   recipe: option('<file>', "with --appendix a: YAML file of recipe keys (default: the paper's values)"),
   set: choice(transferSets, 'with --appendix b: the data set'),
-  out: required(option('<folder>', 'folder for the runs, evaluations and tables')),
+  out: option('<folder>', 'folder for the runs, evaluations and tables (required without --dry-run)'),
   ...dataOptions,
   dryRun: flag('list the steps and estimate their times on this machine'),
   json,
@@ -50,7 +50,7 @@ export const command = newCommand('reproduce', {
     'Train and evaluate the networks of a plan, and write Tables 3 to 7 and the claims of section 4. After an interruption, run the same command again: it skips what is already done.',
   examples: [
     'reproduce cifar10 --plan plans/quick.yaml --out reproductions/quick',
-    'reproduce ILSVRC --plan plans/ilsvrc.yaml --out reproductions/ilsvrc --dry-run',
+    'reproduce ILSVRC --plan plans/ilsvrc.yaml --dry-run',
     'reproduce ILSVRC --appendix a --model d-256.safetensors --model d-384.safetensors --out reproductions/boxes',
     'reproduce 101_ObjectCategories --appendix b --set Caltech-101 --model d.safetensors --model e.safetensors --out reproductions/caltech',
   ],
@@ -69,8 +69,9 @@ async function reproduce(named: string, flags: Flags): Promise<void> {
         `--${other === 'dryRun' ? 'dry-run' : other} does not apply to --appendix; leave it out`,
       );
     }
+    const out = folderOf(flags);
     await downloadModels(flags.model ?? []);
-    return reproduceAppendix(data, { ...flags, appendix });
+    return reproduceAppendix(data, { ...flags, appendix, out });
   }
   const foreign = (['model', 'boxes', 'recipe', 'set'] as const).find((name) => flags[name] !== undefined);
   if (foreign !== undefined) throw new UsageError(`--${foreign} needs --appendix; add it, or leave it out`);
@@ -78,15 +79,16 @@ async function reproduce(named: string, flags: Flags): Promise<void> {
     throw new UsageError('name a plan (--plan plans/quick.yaml), or --appendix a or b');
   const plan = await readReproductionPlan(planFile);
   if (flags.dryRun) {
-    const { out } = flags;
+    const { out = '.' } = flags;
     printAs(await estimatePlan({ data, plan, origin: planFile, out }), flags, formatEstimate);
     return;
   }
+  const out = folderOf(flags);
   const listener = new ReproductionDisplay();
   const { seeds, results, claims, report, reportFile } = await untilInterrupted(
     (signal) =>
       withRanks(flags, (communicator) =>
-        reproducePaper({ data, plan, origin: planFile, out: flags.out, signal, communicator, listener }),
+        reproducePaper({ data, plan, origin: planFile, out, signal, communicator, listener }),
       ),
     SAVING,
   ).finally(() => listener.stop());
@@ -96,6 +98,11 @@ async function reproduce(named: string, flags: Flags): Promise<void> {
     );
     printJson({ results: bySeed, claims });
   } else printResult(`${report}\nThe same tables with learning curves: ${reportFile}`);
+}
+
+function folderOf({ out }: Flags): string {
+  if (out === undefined) throw new UsageError('name the folder of the runs and tables: --out FOLDER');
+  return out;
 }
 
 /** The ranks are one number per image. */

@@ -9,15 +9,18 @@ import { faultOf } from '../../train/resolve-recipe.ts';
 const GROUPS: Readonly<Record<string, readonly RecipeKey[]>> = {
   'Task:': ['task', 'regression', 'boxes'],
   'Network:': ['config', 'width', 'crop', 'hidden', 'head-pool', 'dropout', 'pooling'],
-  'First weights:': ['from', 'from-shallower', 'from-convention', 'from-features-only', 'init', 'init-std'],
+  'First weights:': [
+    ...(['from', 'from-shallower', 'from-convention', 'from-features-only', 'freeze', 'lr-scale'] as const),
+    ...(['init', 'init-std'] as const),
+  ],
   'Images:': [
     ...(['limit', 'holdout', 'validate-on', 'skip-bad', 'max-pixels', 'color-profiles'] as const),
     ...(['scale', 'random-crop', 'flip', 'color-shift', 'mean', 'color-axes', 'shuffle', 'seed'] as const),
   ],
-  'Learning rate and length:': [
+  'Learning rate, length and loss:': [
     ...(['epochs', 'iterations', 'batch', 'micro-batch', 'lr', 'lr-reference-batch', 'warmup'] as const),
     ...(['lr-factor', 'lr-drops', 'patience', 'lr-drop-at'] as const),
-    ...(['momentum', 'weight-decay', 'bias-decay'] as const),
+    ...(['momentum', 'weight-decay', 'bias-decay', 'class-weights', 'label-smoothing'] as const),
   ],
   'Validation and checkpoints:': [
     'validate-every',

@@ -15,10 +15,11 @@ import { readRecipeAndData } from '../../train/recipe-file.ts';
 import { resolveRecipe } from '../../train/resolve-recipe.ts';
 import { choice, type FlagsOf, flag, newCommand, option, shortenHelp } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
-import { SAVING, untilInterrupted } from '../interrupt.ts';
+import { SAVING, STOPPING, untilInterrupted } from '../interrupt.ts';
 import { downloadModels } from '../model-downloads.ts';
 import { json } from '../options.ts';
 import { log, printAs } from '../output.ts';
+import { withProgress } from '../progress.ts';
 import { rankOptions, withRanks } from '../ranks.ts';
 import { formatCost, LONG, paperFlops, recipeNotes } from './recipe-notes.ts';
 import { nameOfData, newRunFolder } from './run-names.ts';
@@ -54,7 +55,7 @@ export const command = newCommand('train', {
     'train photos --from torchvision/vgg16',
     'train --out runs/photos --resume',
     'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256',
-    'train ILSVRC --recipe recipes/paper/d-256.yaml --mpi  (under mpirun or srun)',
+    'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256 --mpi  # under mpirun or srun',
   ],
   options,
 })
@@ -87,13 +88,13 @@ async function train(named: string | undefined, flags: Flags): Promise<void> {
       return resumeTraining({ ...shared, out: runToResume(flags), data, changes: given as Partial<Recipe> });
     }
     await downloadModels(modelsOf(given));
-    const chosen = await dataAndRecipe(data, flags, given, listener, communicator);
+    const chosen = await dataAndRecipe(data, flags, given, { listener, communicator, signal });
     await downloadModels(modelsOf(chosen.recipe));
     return trainNetwork({ ...shared, ...chosen });
   };
   const outcome = await untilInterrupted(
     (signal) => withRanks(flags, (communicator) => run(communicator, signal).finally(() => listener.stop())),
-    SAVING,
+    () => (listener.hasStarted ? SAVING : STOPPING),
   );
   if (outcome.reason === 'interrupted') {
     throw new InterruptedError(
@@ -101,6 +102,13 @@ async function train(named: string | undefined, flags: Flags): Promise<void> {
     );
   }
   printAs(outcome, flags, formatTrainOutcome);
+}
+
+/** Who trains, and what stops it. */
+interface Session {
+  readonly listener: TrainingDisplay;
+  readonly communicator: Communicator;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -111,9 +119,9 @@ async function dataAndRecipe(
   folder: string | undefined,
   { recipe: file, preset, ...flags }: Flags,
   given: Record<string, unknown>,
-  listener: TrainingDisplay,
-  communicator: Communicator,
+  session: Session,
 ): Promise<{ readonly data: string; readonly out: string; readonly recipe: Recipe }> {
+  const { communicator } = session;
   if (file !== undefined && preset !== undefined) {
     throw new UsageError('--preset and --recipe both choose the network; omit one');
   }
@@ -127,16 +135,15 @@ async function dataAndRecipe(
   if (flags.out === undefined) log(`run folder: ${out}`);
   const recipe =
     file === undefined
-      ? await recipeByData({ data, out, given, preset }, listener, communicator)
+      ? await recipeByData({ data, out, given, preset }, session)
       : resolveRecipe({ ...found.keys, ...given }, file);
-  if (communicator.rank === 0) await logCost(recipe, data, communicator.size);
+  if (communicator.rank === 0) await logCost(recipe, data, session);
   return { data, out, recipe };
 }
 
 async function recipeByData(
   { data, out, given, preset }: Record<'data' | 'out', string> & { given: object; preset?: Preset },
-  listener: TrainingDisplay,
-  communicator: Communicator,
+  { listener, communicator }: Session,
 ): Promise<Recipe> {
   const choice = await chooseRecipe(data, given, preset, communicator);
   for (const note of recipeNotes(choice, data, out)) log(`note: ${note}`);
@@ -145,13 +152,19 @@ async function recipeByData(
 }
 
 /** Before a long training: what it will take, and how to make it smaller. */
-async function logCost(recipe: Recipe, data: string, ranks: number): Promise<void> {
+async function logCost(
+  recipe: Recipe,
+  data: string,
+  { communicator: { size: ranks }, signal }: Session,
+): Promise<void> {
   const { length, classes } = await openForTask(data, 'train', recipe);
   const images = Math.min(length, recipe.limit ?? length);
   const side = parseTrainScale(recipe.scale).max;
   const cost = await trainingCost(recipe, { images, classes: classes.length, side }, ranks);
   if (cost.flops < LONG) return;
-  log(formatCost(cost, await cost.measureSeconds(), ranks));
+  const fields = () => [{ text: 'measuring how fast this machine trains it', rank: 0 }];
+  const seconds = await withProgress('', 1, () => cost.measureSeconds(signal), { fields });
+  log(formatCost(cost, seconds, ranks));
 }
 
 /** The models that training starts from. */

@@ -20,6 +20,10 @@ export class TrainingDisplay implements TrainListener {
   /** Operations of the paper's recipe on the same data, to report its cost once the speed is known. */
   paperFlops: number | undefined;
 
+  get hasStarted(): boolean {
+    return this.#start !== undefined;
+  }
+
   onNote(note: string): void {
     log(note);
   }
@@ -137,5 +141,13 @@ export function formatTrainOutcome({
   if (last) {
     rows.push(['last model', lastModel], ['its error', `${formatErrors(last, validation)}, ${measured}`]);
   }
-  return formatFacts(rows);
+  return `${formatFacts(rows)}${areBoxes ? '' : `\n\n${nextSteps(run, best?.model ?? lastModel)}`}`;
+}
+
+/** A network for boxes needs another for the classes, so these commands are for classes only. */
+function nextSteps(run: string, model: string): string {
+  return `Try next:
+  vgg predict PHOTO --model ${model}
+  vgg report ${run} --out ${run}.html
+  vgg serve --model ${model}`;
 }

@@ -11,6 +11,8 @@ interface Schedule {
   /** Iterations done in earlier sessions. */
   readonly iteration: number;
   readonly totalIterations: number;
+  /** Default: as many as the iterations reach. */
+  readonly epochs?: number;
   readonly trainingImages: number;
   readonly batch: number;
 }
@@ -24,8 +26,10 @@ export class TrainingLine {
   #validation: { readonly error: number; readonly isBest: boolean } | undefined;
   readonly #error = new RunningMean();
   readonly #stepSeconds = new RunningMean();
-  readonly #startedAt = performance.now();
   #stepStartedAt = performance.now();
+  /** The first step of this session, and when it and the latest ended. */
+  #first: { readonly iteration: number; readonly at: number } | undefined;
+  #lastStepAt = Number.NaN;
 
   constructor(schedule: Schedule) {
     this.#schedule = schedule;
@@ -37,6 +41,8 @@ export class TrainingLine {
     this.#error.add(top1Error);
     // The first step includes the start of the loader and of the program.
     if (iteration > this.#schedule.iteration + 1) this.#stepSeconds.add((now - this.#stepStartedAt) / 1000);
+    if (!this.#first) this.#first = { iteration, at: now };
+    this.#lastStepAt = now;
     this.#stepStartedAt = now;
     this.#iteration = iteration;
   }
@@ -68,8 +74,8 @@ export class TrainingLine {
 
   /** An epoch ends with the step that takes its last image, as validations do. */
   #epoch(): string {
-    const { totalIterations, trainingImages, batch } = this.#schedule;
-    const total = Math.ceil((totalIterations * batch) / trainingImages);
+    const { totalIterations, trainingImages, batch, epochs } = this.#schedule;
+    const total = Math.max(1, Math.ceil(epochs ?? (totalIterations * batch) / trainingImages));
     return `epoch ${Math.min(this.#epochNumber(), total)}/${total}`;
   }
 
@@ -102,13 +108,13 @@ export class TrainingLine {
     ];
   }
 
-  /** By the mean speed of this session, which includes validations. */
+  /** By the mean speed since the first step, which includes validations; it counts down during a step. */
   #timeLeft(): string {
-    const { iteration: before, totalIterations } = this.#schedule;
-    const done = this.#iteration - before;
-    if (done < 2) return '';
-    const seconds = (performance.now() - this.#startedAt) / 1000;
-    return `${formatClock(((totalIterations - this.#iteration) * seconds) / done)} left`;
+    const done = this.#first ? this.#iteration - this.#first.iteration : 0;
+    if (!this.#first || done < 1) return '';
+    const perStep = (this.#lastStepAt - this.#first.at) / 1000 / done;
+    const left = (this.#schedule.totalIterations - this.#iteration) * perStep;
+    return `${formatClock(left - (performance.now() - this.#lastStepAt) / 1000)} left`;
   }
 
   #validationError(): string {

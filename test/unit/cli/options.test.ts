@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { InvalidArgumentError } from 'commander';
 import {
   choice,
+  fitCommand,
   flag,
   newCommand,
   option,
@@ -127,4 +128,16 @@ test('a file that a command writes is not overwritten without --force', async ()
   await run('--out', file, '--force');
   await run();
   assert.equal(written, 3);
+});
+
+test('a command that is too long breaks before an option, as a shell reads it', () => {
+  assert.equal(fitCommand('  $ vgg demo', 20), '  $ vgg demo');
+  assert.equal(
+    fitCommand('  $ vgg train photos --preset small --out runs/a', 30),
+    '  $ vgg train photos \\\n      --preset small \\\n      --out runs/a',
+  );
+  assert.equal(
+    fitCommand('  $ vgg predict photos/a-long-name.jpg', 20),
+    '  $ vgg predict photos/a-long-name.jpg',
+  );
 });

@@ -10,7 +10,13 @@ test('messages break between words, except the command that they end with', () =
     fitMessage('saved; continue with: vgg train --out runs/photos --resume', 16),
     'saved; continue\nwith:\n  vgg train --out runs/photos --resume',
   );
-  assert.equal(fitMessage('vgg: one\n  a list stays as it is', 10), 'vgg: one\n  a list stays as it is');
+  assert.equal(
+    fitMessage('vgg: one\n  a list keeps its indent', 10),
+    'vgg: one\n  a list\n  keeps\n  its\n  indent',
+  );
+  assert.equal(fitMessage('  vgg train photos --preset small', 10), '  vgg train photos --preset small');
+  assert.equal(fitMessage('| a row of a table | 1 |', 10), '| a row of a table | 1 |');
+  assert.equal(fitMessage('\u001b[33mwarning:\u001b[0m one', 12), '\u001b[33mwarning:\u001b[0m one');
 });
 
 test('colors follow NO_COLOR, FORCE_COLOR and the terminal', (t) => {

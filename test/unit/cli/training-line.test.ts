@@ -39,6 +39,34 @@ describe("training's progress line", () => {
     assert.equal(fit(6), 'epoch…');
   });
 
+  test('counts the epochs that were asked for, whose iterations are rounded', () => {
+    const line = new TrainingLine({
+      iteration: 0,
+      totalIterations: 13,
+      epochs: 2,
+      trainingImages: 102,
+      batch: 16,
+    });
+    line.step({ iteration: 13, top1Error: 0 });
+    assert.match(fitFields(line.fields, 100), /^epoch 2\/2 · /);
+  });
+
+  test('the time left counts down during a step, and the start of the program does not count', () => {
+    const line = new TrainingLine({ iteration: 0, totalIterations: 100, trainingImages: 1600, batch: 16 });
+    const left = () => line.fields.find(({ text }) => text.endsWith(' left'))?.text;
+    for (const [iteration, seconds] of [
+      [1, 30],
+      [2, 1],
+      [3, 1],
+    ] as const) {
+      now += seconds * 1000;
+      line.step({ iteration, top1Error: 0 });
+    }
+    assert.equal(left(), '1:37 left');
+    now += 2000;
+    assert.equal(left(), '1:35 left');
+  });
+
   test('names the phase that training is in', () => {
     const line = trained(250);
     const phase = () => line.fields[1]!.text;
