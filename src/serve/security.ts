@@ -55,12 +55,20 @@ export function checkHost(host: string) {
   };
 }
 
-/** A hook against cross-site requests: only the server's own page and `allowed` origins may POST. */
+/**
+ * A hook against cross-site requests: only the server's own page and `allowed` origins may POST, and pages of others may
+ * only link to it. Browsers send Origin with every POST, and Sec-Fetch-Site also where a page embeds something, which
+ * could make the server evaluate a model for a report.
+ */
 export function checkOrigin(allowed: readonly string[]) {
-  return async (request: FastifyRequest): Promise<void> => {
-    const { origin } = request.headers;
-    if (request.method !== 'POST' || origin === undefined || allowed.includes(origin)) return;
-    if (URL.canParse(origin) && new URL(origin).host === request.headers.host) return;
+  return async ({ method, headers }: FastifyRequest): Promise<void> => {
+    const { origin, host, 'sec-fetch-site': site = 'none', 'sec-fetch-dest': target } = headers;
+    if (origin !== undefined) {
+      const isOwn = URL.canParse(origin) && new URL(origin).host === host;
+      if (method !== 'POST' || isOwn || allowed.includes(origin)) return;
+    } else if (site === 'none' || site === 'same-origin' || (method !== 'POST' && target === 'document')) {
+      return;
+    }
     throw new RequestError(
       'forbidden',
       'Pages of other sites may not use this server; --cors ORIGIN allows one.',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { cp, readFile, rm } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { exitOf, noBrowser, PageFixture, textsOf, trainRun, until, vggOutput } from './page-browser.ts';
 import { linesOf, QUICK } from './training-runs.ts';
@@ -178,6 +178,16 @@ describe('the page: what can be done with runs', { skip: noBrowser }, () => {
     assert.match((await card.locator('body').textContent())!, /# first[\s\S]*Intended use/);
     await card.close();
     await visit.close();
+  });
+
+  it('does not wait for metrics of a run that was stopped before it had any', async () => {
+    await cp(work.path('runs/first'), work.path('runs/stopped'), { recursive: true });
+    for (const file of ['metrics.jsonl', 'result.json']) await rm(work.path('runs/stopped', file));
+    const visit = await fixture.visit('runs/stopped');
+    await visit.page.getByText('Training stopped before there were any metrics.').waitFor();
+    assert.equal(await visit.page.getByText('Waiting for the first metrics').count(), 0);
+    await visit.close();
+    await rm(work.path('runs/stopped'), { recursive: true });
   });
 
   it('compares runs by the settings in which they differ', async () => {

@@ -68,6 +68,22 @@ describe('other sites', () => {
     assert.equal(own.headers['access-control-allow-origin'], undefined);
   });
 
+  it('cannot embed anything, which could be expensive to make, but can link to it', async (t) => {
+    const { ask } = await smallServer(t);
+    const statusOf = async (site: string, target: string, method: 'GET' | 'POST' = 'GET') => {
+      const headers = { 'sec-fetch-site': site, 'sec-fetch-dest': target };
+      return (await ask({ method, url: method === 'GET' ? '/v1/model' : '/v1/session', headers })).status;
+    };
+    for (const site of ['cross-site', 'same-site']) {
+      for (const target of ['image', 'iframe', 'script', 'empty']) {
+        assert.equal(await statusOf(site, target), 403, `${site} ${target}`);
+      }
+      assert.equal(await statusOf(site, 'document'), 200);
+      assert.equal(await statusOf(site, 'document', 'POST'), 403);
+    }
+    for (const site of ['same-origin', 'none']) assert.equal(await statusOf(site, 'empty'), 200);
+  });
+
   it('can if they are allowed', async (t) => {
     const { ask } = await smallServer(t, { cors: ['https://friend.example'] });
     const allowedFor = async (origin: string) => {

@@ -69,6 +69,9 @@ function ClassMapOverlay(props: ClassMapOverlayProps) {
   );
 }
 
+/** Predictions also average the mirror image, so their probability differs. */
+const UNMIRRORED = 'without the mirror image';
+
 /** A drop below this is noise. */
 const LEAST_DROP = 0.01;
 
@@ -88,8 +91,8 @@ function Occlusions({ picture, map, opacity }: MapProps) {
       opacity={opacity}
       summary={
         most < LEAST_DROP
-          ? `hiding any one part leaves the probability of ${label} as it is (${percent(probability)}).`
-          : `hiding the brightest part lowers the probability of ${label} from ${percent(probability)} to ${percent(probability - most)}.`
+          ? `hiding any one part leaves the probability of ${label} as it is (${percent(probability)}, ${UNMIRRORED}).`
+          : `hiding the brightest part lowers the probability of ${label} from ${percent(probability)} to ${percent(probability - most)} (${UNMIRRORED}).`
       }
       reading={(value) => `${value} is left of ${percent(probability)} when the framed part is hidden.`}
     />

@@ -2,7 +2,7 @@ import type { RunResponse, RunSummary } from '../../../src/serve/contract/run-sc
 import { getJson } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
 import { DataTable } from '../ui/data-table.tsx';
-import { duration, figure, percent } from '../ui/display-values.ts';
+import { count, duration, figure, percent } from '../ui/display-values.ts';
 import { Answer } from '../ui/notices.tsx';
 import { errorName, nameOf } from './run-facts.ts';
 
@@ -29,7 +29,7 @@ export function Comparison({ runs }: { readonly runs: readonly RunSummary[] }) {
                   nameOf(run),
                   ...keys.map((name) => cell(run.recipe[name])),
                   run.best ? percent(run.best.top1Error) : '–',
-                  run.best ? run.best.iteration : '–',
+                  run.best ? count(run.best.iteration) : '–',
                   run.result ? duration(run.result.seconds) : '–',
                 ])}
               />

@@ -60,7 +60,7 @@ export function Curves({ runs, streams }: CurvesProps) {
         <Failure key={message} message={message} />
       ))}
       {isEmpty ? (
-        failures.length === 0 && <Busy what="Waiting for the first metrics" />
+        failures.length === 0 && <NoMetrics runs={runs} />
       ) : (
         <>
           <div class="controls">
@@ -104,6 +104,12 @@ export function Curves({ runs, streams }: CurvesProps) {
       )}
     </section>
   );
+}
+
+/** Only a run in training will have some. */
+function NoMetrics({ runs }: Pick<CurvesProps, 'runs'>) {
+  if (runs.some(({ state }) => state === 'running')) return <Busy what="Waiting for the first metrics" />;
+  return <p class="hint">Training stopped before there were any metrics.</p>;
 }
 
 function capitalized(text: string): string {

@@ -48,7 +48,7 @@ export function plotCurves(
     // A single value would be written with six decimals.
     x: { label: xAxis.label, nice: false, tickFormat: isSingle(all) ? figure : undefined },
     y: logarithmic
-      ? { type: 'log', label: null, grid: true, tickFormat: figure, ...logAxis(all.map(({ y }) => y)) }
+      ? { type: 'log', label: null, grid: true, tickFormat: power, ...logAxis(all.map(({ y }) => y)) }
       : { label: null, grid: true, zero: fromZero, nice: TICKS, ticks: TICKS },
     color: { type: 'identity' },
     marks: [
@@ -69,6 +69,11 @@ export function plotCurves(
   svg.setAttribute('aria-hidden', 'true'); // the enclosing box has the summary as its label
   const scale = svg.scale('x');
   return { svg, xAt: (pixels) => Number(scale?.invert?.(pixels) ?? Number.NaN) };
+}
+
+/** Ticks of a logarithmic axis: 100, 0.001, 0.00001, 1e-6. */
+function power(value: number): string {
+  return value < 1e-5 ? String(Number(value.toPrecision(1))) : figure(value).replace('1.0e-5', '0.00001');
 }
 
 function isSingle(points: readonly SeriesPoint[]): boolean {

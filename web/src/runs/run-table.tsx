@@ -62,6 +62,7 @@ interface RunRowProps {
 
 function RunRow({ run, place, isCurrent, onCurrent, onToggle }: RunRowProps) {
   const { id, name, title, state, best, startedAt } = run;
+  const [day, time] = moment(startedAt).split(', ');
   return (
     <tr class={isCurrent ? 'selected' : undefined}>
       <td>
@@ -97,7 +98,9 @@ function RunRow({ run, place, isCurrent, onCurrent, onToggle }: RunRowProps) {
         )}
       </td>
       <td class="wide-only">
-        <time dateTime={startedAt}>{moment(startedAt)}</time>
+        <time dateTime={startedAt}>
+          <span>{day},</span> <span>{time}</span>
+        </time>
       </td>
     </tr>
   );

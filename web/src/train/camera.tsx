@@ -41,11 +41,9 @@ export function Camera({ onSource, disabled }: CameraProps) {
       {stream ? (
         <Studio stream={stream} onSource={onSource} onStop={stop} />
       ) : (
-        <p>
-          <button type="button" class="quiet" disabled={disabled} onClick={() => void start()}>
-            Use the camera
-          </button>
-        </p>
+        <button type="button" class="quiet" disabled={disabled} onClick={() => void start()}>
+          Use the camera
+        </button>
       )}
       {failure && <Failure message={failure} />}
     </>

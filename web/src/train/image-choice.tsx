@@ -66,14 +66,14 @@ export function ImageChoice({ source, demoImages, onSource, disabled }: ImageCho
         A folder with one subfolder of JPEG, PNG or WebP images per class, at least two classes. Images stay
         on your device.
       </p>
-      {demoImages !== undefined && (
-        <p>
+      <div class="image-sources">
+        {demoImages !== undefined && (
           <button type="button" class="quiet" disabled={disabled} onClick={() => void take(demoSource())}>
             Try with {DATA_SETS[demoImages] ?? demoImages}
           </button>
-        </p>
-      )}
-      <Camera onSource={(taken) => void take(Promise.resolve(taken))} disabled={disabled} />
+        )}
+        <Camera onSource={(taken) => void take(Promise.resolve(taken))} disabled={disabled} />
+      </div>
       {source && <ChosenImages source={source} />}
       {failure && <Failure message={failure} />}
     </section>

@@ -108,7 +108,7 @@ function Described({ file }: { readonly file: OpenWeightFile }) {
           <>
             <h3>Layers</h3>
             {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-            <section class="scroller" tabIndex={0} aria-label="Layers">
+            <section class="scroller whole" tabIndex={0} aria-label="Layers">
               <LayerTable
                 model={{
                   config: inspection.network.configuration,
