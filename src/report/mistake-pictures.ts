@@ -4,8 +4,10 @@ import { imagePlanes } from '../data/pixels/crop.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
 import type { Window } from '../data/pixels/resample.ts';
 import type { ImageSource, RgbImage } from '../data/sources/image-source.ts';
+import { ImageClassifier } from '../evaluate/inference/image-classifier.ts';
 import type { LoadedModel } from '../evaluate/inference/load-model.ts';
 import { denseWindow, positionPosteriors } from '../evaluate/protocol/dense-score-map.ts';
+import { occlusionMapOf } from '../evaluate/protocol/occlusion-map.ts';
 import type { ImageResult } from '../evaluate/results/image-results.ts';
 import { formatPercent } from './format.ts';
 import type { Mistake } from './run-report.ts';
@@ -14,8 +16,6 @@ import type { Mistake } from './run-report.ts';
 const STRIDE = 32;
 /** With fewer positions, a score map shows nothing; the image is occluded part by part instead. */
 const FEWEST_POSITIONS = 9;
-/** Rows and columns of occlusions. */
-const GRID = 8;
 
 /** A map over a part of the image: what speaks for the predicted class, as a probability or a difference of two. */
 interface Evidence {
@@ -67,7 +67,7 @@ async function scoreMap(model: LoadedModel, image: RgbImage, index: number): Pro
   const window = denseWindow(layers, image);
   const { scores, rows, columns } = await forward(
     model,
-    [imagePlanes(image, model.facts.meanRgb, window)],
+    imagePlanes(image, model.facts.meanRgb, window),
     window,
   );
   const [values] = positionPosteriors({ scores, rows, columns }, [index]);
@@ -87,62 +87,43 @@ async function scoreMap(model: LoadedModel, image: RgbImage, index: number): Pro
   };
 }
 
-/**
- * By how much the posterior of a class falls when a patch of the mean color hides a part of the image (Zeiler & Fergus,
- * 2014, section 4.2).
- */
+/** By how much the posterior of a class falls when a square hides a part of the image. */
 async function occlusions(model: LoadedModel, image: RgbImage, index: number): Promise<Evidence> {
   const { facts } = model;
-  const window = denseWindow(facts.network.layers, image);
-  const whole = imagePlanes(image, facts.meanRgb, window);
-  const hidden = Array.from({ length: GRID ** 2 }, (_, cell) => hide(whole, window, cell));
-  const { scores, rows, columns } = await forward(model, [whole, ...hidden], window);
-  const perImage = scores.length / (hidden.length + 1);
-  const [before, ...after] = Array.from({ length: hidden.length + 1 }, (_, i) => {
-    const own = scores.subarray(i * perImage, (i + 1) * perImage);
-    const [posteriors] = positionPosteriors({ scores: own, rows, columns }, [index]);
-    return posteriors!.reduce((sum, value) => sum + value, 0) / posteriors!.length;
-  });
-  return {
-    values: Float64Array.from(after, (posterior) => Math.max(0, before! - posterior)),
-    ...{ rows: GRID, columns: GRID, area: window },
-    caption: (_, high) => `hiding the reddest part lowers its probability by ${high} points`,
-  };
-}
-
-/** Sets a patch of twice a cell's extent to the mean, which is 0 after the subtraction. */
-function hide(planes: Float32Array, { width, height }: Window, cell: number): Float32Array {
-  const copy = planes.slice();
-  const spanOf = (at: number, extent: number) => {
-    const size = extent / GRID;
-    return [
-      Math.max(0, Math.round((at - 0.5) * size)),
-      Math.min(extent, Math.round((at + 1.5) * size)),
-    ] as const;
-  };
-  const [left, right] = spanOf(cell % GRID, width);
-  const [top, bottom] = spanOf(Math.floor(cell / GRID), height);
-  for (let channel = 0; channel < 3; channel++) {
-    for (let y = top; y < bottom; y++) {
-      const row = (channel * height + y) * width;
-      copy.fill(0, row + left, row + right);
-    }
+  const classifier = new ImageClassifier({ ...model, network: facts.network, meanRgb: facts.meanRgb });
+  try {
+    const map = await occlusionMapOf({ classifier, facts }, image, { class: index });
+    const { rows, columns, effectiveStride: step } = map;
+    // Each value is at the center of its square.
+    const [left, top] = [map.left, map.top].map((edge) => Math.max(0, edge + (map.window - step) / 2));
+    return {
+      values: Float64Array.from(map.map, (posterior) => Math.max(0, map.class.probability - posterior)),
+      rows,
+      columns,
+      area: {
+        left: Math.floor(left!),
+        top: Math.floor(top!),
+        width: Math.min(columns * step, image.width - Math.floor(left!)),
+        height: Math.min(rows * step, image.height - Math.floor(top!)),
+      },
+      step,
+      caption: (_, high) => `hiding the reddest part lowers its probability by ${high} points`,
+    };
+  } finally {
+    classifier.close();
   }
-  return copy;
 }
 
-/** @param images planes of the same window, `[3, height, width]` each */
+/** @param planes of the window, `[3, height, width]` */
 async function forward(
   { facts, backend, parameters }: LoadedModel,
-  images: readonly Float32Array[],
+  planes: Float32Array,
   { width, height }: Window,
 ) {
-  const inputShape = [images.length, 3, height, width] as const;
-  const input = new Float32Array(images.length * images[0]!.length);
-  for (const [i, planes] of images.entries()) input.set(planes, i * planes.length);
+  const inputShape = [1, 3, height, width] as const;
   const program = await backend.compile({ layers: facts.network.layers, inputShape, parameters });
   try {
-    const scores = await program.forward(input);
+    const scores = await program.forward(planes);
     const [, , rows, columns] = program.outputShape;
     return { scores, rows, columns };
   } finally {

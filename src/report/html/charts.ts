@@ -3,6 +3,7 @@ import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import type { Metrics } from '../../train/metrics.ts';
 import { type RunReport, worstClasses } from '../run-report.ts';
+import { escapeHtml } from './document.ts';
 
 /** Widths in pixels; the page shows the one that fits, so that labels stay readable on phones. */
 const WIDTHS = { wide: 720, narrow: 340 } as const;
@@ -19,9 +20,9 @@ export function draw(options: Plot.PlotOptions): string {
   return `<div class="wide">${drawOnce({ ...options, width: WIDTHS.wide })}</div><div class="narrow">${narrow}</div>`;
 }
 
-/** Draws a chart that keeps its width, and scrolls on narrow screens. */
-export function drawScrolled(options: Plot.PlotOptions): string {
-  return `<div class="scroll matrix" tabindex="0" role="region" aria-label="Chart">${drawOnce({ width: WIDTHS.wide, ...options })}</div>`;
+/** Draws a chart that keeps its width, and scrolls on narrow screens. @param label another for each on a page */
+export function drawScrolled(label: string, options: Plot.PlotOptions): string {
+  return `<div class="scroll matrix" tabindex="0" role="region" aria-label="${escapeHtml(label)}">${drawOnce({ width: WIDTHS.wide, ...options })}</div>`;
 }
 
 function drawOnce(options: Plot.PlotOptions): string {
@@ -95,7 +96,7 @@ export function comparedCurves(reports: readonly RunReport[]): string {
   return draw({
     height: HEIGHT,
     x: { label: 'epoch', grid: true },
-    y: { label: 'validation top-1 error, %', grid: true, zero: true },
+    y: { label: 'validation top-1 error, %', grid: true, zero: true, nice: true },
     color: { legend: true, domain: reports.map(({ run }) => run), range: SERIES },
     marks: [
       Plot.lineY(points, { x: 'epoch', y: 'error', z: 'run', stroke: 'run' }),
@@ -132,13 +133,13 @@ export function classErrors(report: RunReport): string {
 }
 
 /** The confusion matrix of up to 40 classes, or '' for more. */
-export function confusionChart({ confusion, labels }: RunReport): string {
+export function confusionChart({ run, confusion, labels }: RunReport): string {
   if (labels.length > CLASSES_SHOWN) return '';
   const cells = labels.flatMap((truth, t) =>
     labels.map((predicted, p) => ({ truth, predicted, images: confusion[t * labels.length + p]! })),
   );
   // Cells need their width: on narrow screens the matrix scrolls.
-  return drawScrolled({
+  return drawScrolled(`Confusion matrix of ${run}`, {
     width: Math.max(WIDTHS.narrow, 180 + 26 * labels.length),
     height: 140 + 26 * labels.length,
     marginLeft: 140,

@@ -37,7 +37,7 @@ function formatTable({ title, head, rows, note }: ReproductionTable): string {
   const titles = head.map((name) => `<th scope="col">${escapeHtml(name)}</th>`).join('');
   const body = rows.map((cells) => `<tr>${cells.map(formatCell).join('')}</tr>`).join('\n');
   return `${heading}
-<div class="scroll" tabindex="0" role="region" aria-label="Results"><table class="figures"><thead><tr>${titles}</tr></thead><tbody>
+<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(title)}"><table class="figures"><thead><tr>${titles}</tr></thead><tbody>
 ${body}
 </tbody></table></div>
 ${note ? `<p><small>${escapeHtml(note)}</small></p>` : ''}`;
@@ -68,7 +68,7 @@ function claimsChart(claims: readonly ClaimResult[]): string {
       : [],
   );
   if (points.length === 0) return '';
-  return drawScrolled({
+  return drawScrolled('Differences behind the claims', {
     height: 60 + 22 * points.length,
     marginLeft: 330,
     x: { label: 'difference in top-1 error, percentage points', grid: true },

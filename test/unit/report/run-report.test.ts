@@ -121,6 +121,8 @@ describe('a report on several runs', () => {
     );
     assert.doesNotMatch(comparison, /photos/);
     assert.match(comparison, /<svg /);
+    const regions = [...page.matchAll(/role="region" aria-label="([^"]*)"/g)].map(([, name]) => name);
+    assert.equal(new Set(regions).size, 3, 'each region has a name of its own');
     assert.doesNotMatch(formatRunPage('One', [first]), /Comparison/);
   });
 

@@ -1,19 +1,13 @@
 /** Locates the positions of a dense score map on the image. */
 import type { Size } from '../../../src/serve/contract/common-schemas.ts';
+import type { ClassMapResponse } from '../../../src/serve/contract/map-schemas.ts';
 import { colorImage, drawable, viridis } from '../draw/colors.ts';
 
-/** Strides and windows are in pixels of the rescaled image. */
-export interface MapGrid {
-  readonly rescaled: Size;
-  readonly rows: number;
-  readonly columns: number;
-  /** Left and top edge of the first value's square. */
-  readonly left: number;
-  readonly top: number;
-  readonly effectiveStride: number;
-  /** Side of the part of the image behind one value, padding excluded. */
-  readonly window: number;
-}
+/** Where the values of a map are. Strides and windows are in pixels of the rescaled image. */
+export type MapGrid = Pick<
+  ClassMapResponse,
+  'rescaled' | 'rows' | 'columns' | 'left' | 'top' | 'effectiveStride' | 'window'
+>;
 
 export interface Position {
   readonly row: number;

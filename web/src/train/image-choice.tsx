@@ -1,6 +1,7 @@
-import { useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { sentenceOf } from '../api/client.ts';
 import { count, plural } from '../ui/display-values.ts';
+import { FileButton } from '../ui/file-button.tsx';
 import { Failure } from '../ui/notices.tsx';
 import { Camera } from './camera.tsx';
 import { ClassPreviews } from './class-previews.tsx';
@@ -14,8 +15,8 @@ interface ImageChoiceProps {
   readonly disabled: boolean;
 }
 
-/** Makes a file input accept a folder; Preact's types lack this attribute. */
-const FOLDER = { webkitdirectory: true };
+/** Makes a file input accept a folder. */
+const FOLDER = { webkitdirectory: true, multiple: true };
 
 /** Display names of data sets, by the usual names of their folders. */
 const DATA_SETS: Readonly<Record<string, string>> = {
@@ -27,7 +28,6 @@ const DATA_SETS: Readonly<Record<string, string>> = {
 /** The choice of training images: a folder the visitor chooses, the camera, or the server's demo images. */
 export function ImageChoice({ source, demoImages, onSource, disabled }: ImageChoiceProps) {
   const [failure, setFailure] = useState<string>();
-  const input = useRef<HTMLInputElement>(null);
   const take = async (choice: Promise<TrainingSource>) => {
     setFailure(undefined);
     try {
@@ -40,28 +40,15 @@ export function ImageChoice({ source, demoImages, onSource, disabled }: ImageCho
     <section class="panel" aria-labelledby="images">
       <div class="panel-head">
         <h2 id="images">Images</h2>
-        <button
-          type="button"
-          class={source ? 'quiet' : 'primary'}
+        <FileButton
+          label="Image folder"
+          text={source ? 'Choose another folder' : 'Choose a folder'}
+          primary={!source}
           disabled={disabled}
-          onClick={() => input.current?.click()}
-        >
-          {source ? 'Choose another folder' : 'Choose a folder'}
-        </button>
+          input={FOLDER}
+          onFiles={(files) => void take(folderSource(files))}
+        />
       </div>
-      <input
-        ref={input}
-        class="visually-hidden"
-        type="file"
-        multiple
-        {...FOLDER}
-        tabIndex={-1}
-        aria-label="Image folder"
-        onChange={({ currentTarget }) => {
-          void take(folderSource([...(currentTarget.files ?? [])]));
-          currentTarget.value = '';
-        }}
-      />
       <p class="hint">
         A folder with one subfolder of JPEG, PNG or WebP images per class, at least two classes. Images stay
         on your device.

@@ -1,8 +1,9 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Limits } from '../../../src/serve/contract/model-schemas.ts';
 import { sentenceOf } from '../api/client.ts';
 import { openPicture, type Picture } from '../state/user-files.ts';
 import { isWeightFile } from '../weights/open-weights.ts';
+import { FileButton } from './file-button.tsx';
 import { Failure } from './notices.tsx';
 
 interface PickerProps {
@@ -19,7 +20,6 @@ interface PickerProps {
 export function PicturePicker({ picture, limits, onPicture, runsInBrowser = false, hint }: PickerProps) {
   const [failure, setFailure] = useState<string>();
   const [draggedOver, setDraggedOver] = useState(false);
-  const input = useRef<HTMLInputElement>(null);
 
   const take = async (file: File | undefined | null) => {
     if (!file) return;
@@ -73,21 +73,13 @@ export function PicturePicker({ picture, limits, onPicture, runsInBrowser = fals
           <p>Drop an image here, paste one, or</p>
         </div>
       )}
-      <input
-        ref={input}
-        class="visually-hidden"
-        type="file"
-        accept="image/jpeg,image/png,image/webp"
-        tabIndex={-1}
-        aria-label="Image file"
-        onChange={({ currentTarget }) => {
-          void take(currentTarget.files?.[0]);
-          currentTarget.value = '';
-        }}
+      <FileButton
+        label="Image file"
+        text={picture ? 'Choose another image' : 'Choose an image'}
+        primary={!picture}
+        input={{ accept: 'image/jpeg,image/png,image/webp' }}
+        onFiles={([file]) => void take(file)}
       />
-      <button type="button" class={picture ? 'quiet' : 'primary'} onClick={() => input.current?.click()}>
-        {picture ? 'Choose another image' : 'Choose an image'}
-      </button>
       {!picture && (
         <p class="hint">
           JPEG, PNG or WebP.{' '}

@@ -1,8 +1,9 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Inspection, OpenWeightFile } from '../../../src/browser/weight-file.ts';
 import { useRequest } from '../api/use-request.ts';
 import { LayerTable } from '../layers/layer-table.tsx';
 import { count, megabytes, short } from '../ui/display-values.ts';
+import { FileButton } from '../ui/file-button.tsx';
 import { Answer } from '../ui/notices.tsx';
 import { FirstFilters } from './first-filters.tsx';
 import { openWeights, totalBytes } from './open-weights.ts';
@@ -16,7 +17,6 @@ interface WeightsProps {
 
 /** Shows a weight file of any format: its network, its tensors with statistics, and its first filters. */
 export function Weights({ files, onFiles }: WeightsProps) {
-  const input = useRef<HTMLInputElement>(null);
   const [opened, setOpened] = useState(0); // counts choices, since the same file may be chosen again
   useEffect(() => setOpened((before) => before + 1), [files]);
   const answer = useRequest(files.length > 0 ? `weights ${opened}` : undefined, () => openWeights(files));
@@ -37,26 +37,13 @@ export function Weights({ files, onFiles }: WeightsProps) {
             <p>Drop a weight file here, or</p>
           </div>
         )}
-        <input
-          ref={input}
-          class="visually-hidden"
-          type="file"
-          multiple
-          tabIndex={-1}
-          aria-label="Weight files"
-          onChange={({ currentTarget }) => {
-            const chosen = [...(currentTarget.files ?? [])];
-            if (chosen.length > 0) onFiles(chosen);
-            currentTarget.value = '';
-          }}
+        <FileButton
+          label="Weight files"
+          text={files.length > 0 ? 'Choose another file' : 'Choose a file'}
+          primary={files.length === 0}
+          input={{ multiple: true }}
+          onFiles={onFiles}
         />
-        <button
-          type="button"
-          class={files.length > 0 ? 'quiet' : 'primary'}
-          onClick={() => input.current?.click()}
-        >
-          {files.length > 0 ? 'Choose another file' : 'Choose a file'}
-        </button>
         {files.length === 0 && (
           <p class="hint">
             safetensors, PyTorch, ONNX, Caffe, Keras, NumPy or MatConvNet. Choose shards, external data and
