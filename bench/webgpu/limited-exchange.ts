@@ -18,11 +18,11 @@ const limits = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [4,
 const network = buildNetwork({ configuration: 'A', crop: 32, width: 0.15, classes: 10 });
 const [first, second] = await Promise.all([0, 1].map(async () => createWebGpuBackend(await openNodeGpu({}))));
 
-/** A bus: transfers wait for their turn and take as long as their bytes at the limit. */
-function bus(bytesPerSecond: number): (bytes: number) => Promise<void> {
+/** A bus: transfers, which can start at `from`, wait for their turn and take as long as their bytes at the limit. */
+function bus(bytesPerSecond: number): (bytes: number, from: number) => Promise<void> {
   let freeAt = 0;
-  return async (bytes) => {
-    freeAt = Math.max(freeAt, performance.now()) + (1000 * bytes) / bytesPerSecond;
+  return async (bytes, from) => {
+    freeAt = Math.max(freeAt, from) + (1000 * bytes) / bytesPerSecond;
     await sleep(Math.max(0, freeAt - performance.now()));
   };
 }
@@ -39,10 +39,12 @@ for (const limit of limits) {
   const fetch = gradientTransfer.fetch.bind(gradientTransfer);
   const store = gradientTransfer.store.bind(gradientTransfer);
   gradientTransfer.fetch = async (begin, end, bf16) => {
-    await Promise.all([fetch(begin, end, bf16), read(4 * (end - begin))]);
+    const ready = await fetch(begin, end, bf16);
+    await read(4 * (end - begin), ready);
+    return ready;
   };
   gradientTransfer.store = async (begin, end, bf16) => {
-    await write(4 * (end - begin));
+    await write(4 * (end - begin), performance.now());
     await store(begin, end, bf16);
   };
   const { program, run } = await prepareTraining(group, parameters, network, BATCH, single);
@@ -58,10 +60,10 @@ for (const limit of limits) {
   const estimate = estimateGpuScaling({ network, batch: BATCH, trainingMsPerImage, transfer }, 2);
   const exposed = estimate.exchangeSeconds - estimate.hiddenSeconds;
   const cells = [
-    ...[limit, 1000 * estimate.exchangeSeconds, 1000 * usual.exchange!.total],
+    ...[1000 * estimate.exchangeSeconds, 1000 * usual.exchange!.total],
     ...[1000 * exposed, 1000 * usual.exchange!.exposed],
   ];
-  console.log(`| ${cells.map((value) => value.toFixed(0)).join(' | ')} |`);
+  console.log(`| ${[limit, ...cells.map((value) => value.toFixed(0))].join(' | ')} |`);
   program.dispose();
   parameters.dispose();
 }

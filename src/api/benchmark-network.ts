@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { type Communicator, single } from '../comm/communicator.ts';
 import { fromFirst } from '../core/process-team.ts';
-import type { Backend, StageTime } from '../kernels/backend.ts';
+import type { Backend, Parameters, StageTime } from '../kernels/backend.ts';
 import type { BackendName, BackendOptions, Precision } from '../kernels/backend-options.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';
@@ -80,7 +80,7 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
       programBytes,
       parameterBytes: instruments.parameterBytes(parameters),
       layers: watched.length > 0 ? rowsOf(watched, network, batch, peakGflops) : [],
-      ...exchangeOf(times, network, communicator),
+      ...exchangeOf(times, parameters, communicator),
     };
   } finally {
     parameters.dispose();
@@ -90,14 +90,15 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
 /** The gradient exchange of the run whose exchange took the median time. */
 function exchangeOf(
   times: readonly Times[],
-  network: Network,
+  { specs, gradientTransfer }: Parameters,
   { size }: Communicator,
 ): { exchange?: ExchangeReport } {
   const exchanges = times.flatMap(({ exchange }) => exchange ?? []).sort((a, b) => a.total - b.total);
   const usual = exchanges[Math.floor(exchanges.length / 2)];
   if (!usual) return {};
-  const layers = overlapByLayer(network.parameters, usual.buckets);
-  return { exchange: { ranks: size, seconds: usual.total, exposedSeconds: usual.exposed, layers } };
+  const layers = overlapByLayer(specs, usual.buckets);
+  const devices = gradientTransfer?.devices ?? 1;
+  return { exchange: { ranks: size, devices, seconds: usual.total, exposedSeconds: usual.exposed, layers } };
 }
 
 interface Runs {

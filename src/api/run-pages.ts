@@ -70,7 +70,7 @@ async function runTables(folder: string): Promise<Table[]> {
       rows: all.map((line) => [
         line.epoch.toFixed(1),
         ...cellsOf(line, withTop5),
-        line.learningRate,
+        Number(line.learningRate.toPrecision(3)),
         formatDuration(line.seconds),
       ]),
     },

@@ -194,8 +194,10 @@ function hooksOf(
       })),
     onBest: (...model) => during('saving', () => recording.onBest(...model)),
     onCheckpoint: (...checkpoint) => during('saving', () => recording.onCheckpoint(...checkpoint)),
-    beforeCheckpoint: (parameters, { iteration }) =>
-      (areAlike ? checkSameWeights : alignWeights)(communicator, parameters, iteration),
+    beforeCheckpoint: async (parameters, { iteration }) => {
+      await parameters.align?.();
+      await (areAlike ? checkSameWeights : alignWeights)(communicator, parameters, iteration);
+    },
     onNote: (note) => listener?.onNote?.(note),
     onIteration: (progress) => listener?.onIteration?.(progress),
     onMetrics: async (line) => {

@@ -116,10 +116,10 @@ async function loadLocalizer(
 
 /** Loads models of runs into the backend of the others. */
 function openModelWith(options: ServeOptions, given: Backend | undefined): OpenModel {
-  const { backend: name, threads, precision, colorProfiles } = options;
+  const { backend: name, threads, precision, gpus, localRank, colorProfiles } = options;
   let backend: Promise<Backend> | Backend | undefined = given;
   return async (run, file, taken) => {
-    backend ??= openBackend(name, { threads, precision });
+    backend ??= openBackend(name, { threads, precision, gpus, localRank });
     const { path, ...model } = await loadModel(await backend, file, { colorProfiles });
     return {
       ...model,

@@ -132,6 +132,11 @@ export interface Parameters {
    * block holds only what that fetched.
    */
   gradientBlock(): Float32Array;
+  /**
+   * Gives all devices the first one's values and velocities. Present where updates round differently on each, so that
+   * they drift apart by a few units in the last place per step; the trainer calls it before each checkpoint.
+   */
+  align?(): Promise<void>;
   /** Present where the gradients are not in this process's memory. */
   readonly gradientTransfer?: GradientTransfer;
   /**
@@ -154,8 +159,9 @@ export interface GradientTransfer {
   /**
    * Fills values `[begin, end)` of the block with the sum over the devices, added in their order.
    * @param bf16 rounds each device's term to bf16, which halves the bytes
+   * @returns when all devices had computed these gradients, as `performance.now` gives it
    */
-  fetch(begin: number, end: number, bf16: boolean): Promise<void>;
+  fetch(begin: number, end: number, bf16: boolean): Promise<number>;
   /**
    * Replaces the gradients of every device by values `[begin, end)` of the block.
    * @param bf16 rounds them to bf16

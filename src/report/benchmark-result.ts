@@ -30,13 +30,15 @@ export interface Benchmark {
   readonly parameterBytes: number;
   /** Passes of layers, each with its shortest time in any run; empty if the backend cannot time layers. */
   readonly layers: readonly BenchmarkRow[];
-  /** If several ranks train; all other fields are the first rank's. */
+  /** If several ranks or GPUs train; all other fields are the first rank's. */
   readonly exchange?: ExchangeReport;
 }
 
 /** The exchange of gradients in one step. */
 export interface ExchangeReport {
   readonly ranks: number;
+  /** GPUs that share the first rank's batch; 1 without any. */
+  readonly devices: number;
   /** Time from sending the first gradients to receiving the last sums, and the part that the backward pass does not hide. */
   readonly seconds: number;
   readonly exposedSeconds: number;

@@ -1,5 +1,5 @@
 import type { LayerOverlap } from '../train/exchange-overlap.ts';
-import type { Benchmark, BenchmarkRow } from './benchmark-result.ts';
+import type { Benchmark, BenchmarkRow, ExchangeReport } from './benchmark-result.ts';
 import { formatBytes, formatMilliseconds } from './format.ts';
 import { formatFacts, formatTable } from './table.ts';
 
@@ -24,7 +24,7 @@ export function formatBenchmark(result: Benchmark): string {
       ? [
           [
             'exchange',
-            `${formatMilliseconds(1000 * exchange.seconds)} over ${exchange.ranks} ranks with one such batch each, ${formatMilliseconds(1000 * exchange.exposedSeconds)} of it not hidden`,
+            `${formatMilliseconds(1000 * exchange.seconds)} over ${formatTeam(exchange)}, ${formatMilliseconds(1000 * exchange.exposedSeconds)} of it not hidden`,
           ] as const,
         ]
       : []),
@@ -73,6 +73,12 @@ function formatSpeed(gflops: number): string {
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+}
+
+function formatTeam({ ranks, devices }: ExchangeReport): string {
+  const gpus = `${devices} GPUs that share the batch`;
+  if (ranks === 1) return gpus;
+  return `${ranks} ranks with one such batch each${devices > 1 ? ` (${gpus} in the first)` : ''}`;
 }
 
 export function formatOverlap(layers: readonly LayerOverlap[]): string {

@@ -52,7 +52,7 @@ export class AdmissionControl {
     return {
       extend: (more) => {
         if (released) return;
-        this.#check(more, 0);
+        this.#check(more, 0, held);
         this.#slots += more;
         held += more;
       },
@@ -65,8 +65,15 @@ export class AdmissionControl {
     };
   }
 
-  #check(slots: number, bytes: number): void {
+  /** @param held slots that the request holds already */
+  #check(slots: number, bytes: number, held = 0): void {
     if (this.#slots + slots <= this.#limits.slots && this.#bytes + bytes <= this.#limits.bytes) return;
+    if (held + slots > this.#limits.slots) {
+      throw new RequestError(
+        'busy',
+        `This request needs ${held + slots} places in the queue, which has ${this.#limits.slots}; ask for less, or start the server with a larger --queue.`,
+      );
+    }
     throw new RequestError('busy', 'The queue is full; try again in a moment.', { retryAfter: 1 });
   }
 }

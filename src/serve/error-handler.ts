@@ -4,7 +4,7 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
 import type { Limits } from './contract/model-schemas.ts';
 import type { ServerMetrics } from './prometheus.ts';
-import { ClientDisconnected, RequestError } from './request-errors.ts';
+import { ClientDisconnected, noSuchAddress, RequestError } from './request-errors.ts';
 import { bodies } from './uploads.ts';
 
 interface ErrorHandlerOptions {
@@ -26,9 +26,7 @@ export function handleErrors(app: FastifyInstance, { limits, metrics, log }: Err
       .serializer(JSON.stringify)
       .send(error.body);
   };
-  app.setNotFoundHandler((_, reply) =>
-    send(reply, new RequestError('not_found', 'No such address; /openapi.json lists all addresses.')),
-  );
+  app.setNotFoundHandler((_, reply) => send(reply, noSuchAddress()));
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply) => {
     if (error instanceof ClientDisconnected || reply.raw.destroyed) return reply.hijack();
     const known = toRequestError(error, limits);

@@ -21,6 +21,8 @@ const errorsOf = (...statuses: number[]) =>
 export const commonErrors = errorsOf(400, 401, 403, 500, 503);
 /** Errors of routes that look something up by name. */
 export const lookupErrors = errorsOf(400, 401, 403, 404, 409, 500, 503);
+/** Errors of routes that receive JSON and look something up. */
+export const jsonErrors = errorsOf(400, 401, 403, 404, 409, 413, 415, 500, 503);
 /** Errors of routes that receive images. */
 export const imageErrors = errorsOf(400, 401, 403, 404, 408, 413, 415, 422, 500, 503);
 

@@ -1,6 +1,6 @@
 /** `vgg serve` as a Fastify instance that does not listen yet. */
 import cors from '@fastify/cors';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { defaultConcurrency } from '../core/concurrency.ts';
@@ -19,7 +19,7 @@ import { describeInterface } from './openapi.ts';
 import { servePage } from './page.ts';
 import { ServerMetrics } from './prometheus.ts';
 import type { Context } from './request-context.ts';
-import { shuttingDown } from './request-errors.ts';
+import { noSuchAddress, shuttingDown } from './request-errors.ts';
 import { commonErrors, type Routes } from './route-types.ts';
 import { activationRoutes } from './routes/activation-routes.ts';
 import { explanationRoutes } from './routes/explanation-routes.ts';
@@ -108,6 +108,11 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { maxParamLength: 255 },
+    // Addresses with invalid escapes or names that are too long.
+    frameworkErrors: (_error, _request, reply) => {
+      const { status, body } = noSuchAddress();
+      void (reply as unknown as FastifyReply).code(status).send(body);
+    },
   });
   app.server.maxConnections = options.connections ?? 1024;
   app.server.on('drop', () => context.metrics.droppedConnections.inc());

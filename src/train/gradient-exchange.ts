@@ -19,7 +19,10 @@ export interface ExchangeTime {
   readonly buckets: readonly BucketTime[];
 }
 
-/** When a bucket was sent and arrived, in seconds after the end of the backward pass (negative: before it). */
+/**
+ * When a bucket was sent and arrived, in seconds after the end of the backward pass (negative: before it). On GPUs,
+ * which run behind what is submitted to them, it is sent when all of them have computed its gradients.
+ */
 export interface BucketTime {
   /** Values `[begin, end)` of the block of gradients. */
   readonly begin: number;
@@ -81,11 +84,14 @@ export class GradientExchange {
 
   /** Sends the rest once all gradients are final, and waits until each is the sum over the ranks. */
   async finish(): Promise<ExchangeTime> {
-    const finalAt = performance.now();
+    const calledAt = performance.now();
     this.ready(0);
     const sums = await Promise.all(this.#pending);
-    const end = performance.now();
     this.#pending = [];
+    // A GPU's last gradients are final before the pass's results have been read, which takes as long as the copies.
+    const lastSentAt = this.#parameters.gradientTransfer && sums.at(-1)?.sentAt;
+    const finalAt = Math.min(calledAt, lastSentAt ?? calledAt);
+    const end = Math.max(finalAt, ...sums.map(({ arrivedAt }) => arrivedAt));
     this.#sent = this.#parameters.gradientBlock().length;
     const seconds = (moment: number) => (moment - finalAt) / 1000;
     const buckets = sums.map((sum) => ({
@@ -106,7 +112,7 @@ export class GradientExchange {
 
   /** @returns times as `performance.now` gives them */
   async #sum(begin: number, end: number): Promise<BucketTime> {
-    const sentAt = performance.now();
+    let sentAt = performance.now();
     const { gradientTransfer: devices } = this.#parameters;
     const bf16 = this.#type === 'bf16';
     if (devices) {
@@ -114,6 +120,7 @@ export class GradientExchange {
       fetched.catch(() => {});
       this.#begun = this.#begun.then(() => fetched);
       await this.#begun;
+      sentAt = await fetched;
     }
     const values = this.#parameters.gradientBlock().subarray(begin, end);
     await this.#communicator.allReduceSum(values, this.#type);

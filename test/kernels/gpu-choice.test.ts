@@ -13,7 +13,8 @@ describe('--gpus', () => {
     assert.deepEqual(numbers('all', GPUS.slice(3)), [3], 'a software device where there is nothing else');
     assert.deepEqual(numbers('2'), [0, 1]);
     assert.deepEqual(numbers('2,0'), [2, 0]);
-    assert.deepEqual(numbers('1,1'), [1], 'each once');
+    assert.deepEqual(numbers(' 2 '), [0, 1], 'spaces around it do not count');
+    assert.deepEqual(numbers('0, 2'), [0, 2]);
     assert.deepEqual(numbers('device=1'), [1]);
     assert.deepEqual(numbers('device=3,0'), [3, 0]);
     assert.deepEqual(numbers('h200'), [0, 1]);
@@ -23,7 +24,9 @@ describe('--gpus', () => {
   it('refuses GPUs that are not there, with the list', () => {
     for (const [asked, fault] of [
       ['4', 'this machine has 3'],
-      ['0', 'this machine has 3'],
+      ['0', '0 is how many, not which'],
+      ['1,1', 'GPU 1 is named twice'],
+      ['device=3,0,3', 'GPU 3 is named twice'],
       ['0,7', 'there is no GPU 7'],
       ['Arc', 'no GPU has such a name'],
     ] as const) {

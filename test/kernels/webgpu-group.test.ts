@@ -120,6 +120,29 @@ describe('several GPUs', { skip: webgpuUnderTest.skip }, () => {
     });
   });
 
+  it('hold the same weights again, if they are of different kinds, once they are aligned', async () => {
+    await open(2);
+    const { instruments, largestTensor } = members[1]!;
+    const second = members[1]!.createParameters.bind(members[1]);
+    const facts = { description: 'WebGPU, another kind', instruments, largestTensor };
+    const other = { ...facts, createParameters: second } as unknown as WebGpuBackend;
+    const parameters = await createParameters(
+      new GpuGroup([members[0]!, other]),
+      smallNetwork(),
+      network(1).values,
+    );
+    const [one, drifted] = (parameters as ReturnType<GpuGroup['createParameters']>).members;
+    for (const field of ['values', 'velocities'] as const) {
+      await drifted!.write(field, 'fc6.weight', new Float32Array(20 * 4 * 24).fill(3));
+    }
+    await parameters.align!();
+    for (const field of ['values', 'velocities'] as const) {
+      assert.deepEqual(await readAll(drifted!, field), await readAll(one!, field));
+    }
+    parameters.dispose();
+    assert.equal((await open(2)).createParameters([], { training: true }).align, undefined, 'alike');
+  });
+
   it('exchange the gradients of the last layers while the backward pass runs', async () => {
     await inTraining(await open(2), network(BATCH), async (program) => {
       const order: number[] = [];
@@ -128,6 +151,26 @@ describe('several GPUs', { skip: webgpuUnderTest.skip }, () => {
       });
       // fc7, fc6, conv2, conv1: each layer has a weight and a bias.
       assert.deepEqual(order, [6, 4, 2, 0]);
+    });
+  });
+
+  it('know when all of them had computed the gradients that they send', async () => {
+    const group = await open(2);
+    await inTraining(group, network(BATCH), async (program, parameters) => {
+      const done: Promise<number>[] = [];
+      const fetched: Promise<number>[] = [];
+      const { gradientTransfer, members } = parameters as ReturnType<GpuGroup['createParameters']>;
+      await program.accumulate({ input: images(BATCH), labels: labelsFor(BATCH) }, 1, () => {
+        for (const { gpu } of members) {
+          done.push(gpu.device.queue.onSubmittedWorkDone().then(() => performance.now()));
+        }
+        fetched.push(gradientTransfer.fetch(0, 10, false));
+      });
+      const moments = await Promise.all(fetched);
+      const earliest = await Promise.all(done);
+      moments.forEach((moment, i) => {
+        assert.ok(moment >= Math.max(...earliest.slice(2 * i, 2 * i + 2)), `part ${i}`);
+      });
     });
   });
 

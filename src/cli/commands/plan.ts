@@ -80,6 +80,7 @@ export const command = newCommand('plan', {
 
 async function showPlan(data: string | undefined, given: Flags): Promise<void> {
   const flags = data === undefined ? given : await flagsFor(data, given);
+  checkGpus(flags);
   const network = networkOf(flags.config, flags);
   const speed = await speedOf(network, flags);
   const { memoryPlanner } = await import('../../api/training-cost.ts');
@@ -113,11 +114,13 @@ async function flagsFor(data: string, flags: Flags): Promise<Flags> {
   };
 }
 
-async function gpusOf(network: Network, { gpus: counts, measure, backend }: Flags) {
+function checkGpus({ gpus, measure, backend }: Flags): void {
+  if (gpus === undefined || (measure && backend === 'webgpu')) return;
+  throw new UsageError('--gpus needs --measure and --backend webgpu: the prediction follows from one GPU');
+}
+
+async function gpusOf(network: Network, { gpus: counts }: Flags) {
   if (counts === undefined) return undefined;
-  if (!measure || backend !== 'webgpu') {
-    throw new UsageError('--gpus needs --measure and --backend webgpu: the prediction follows from one GPU');
-  }
   const { measureTransfer } = await import('../../api/measure-transfer.ts');
   return { counts, transfer: await measureTransfer(network, {}) };
 }

@@ -37,6 +37,8 @@ export interface OcclusionGrid {
 
 /** Each position is one image to compute. */
 const MOST_POSITIONS = 200;
+/** Images that are held in memory at a time. */
+const BATCH = 32;
 
 /** Squares half a side apart, or farther if that would be more than 200; the grid is centered. */
 export function occlusionGrid(
@@ -72,13 +74,19 @@ export async function occlusionMapOf(
     return softmax(averageOverPositions(scores!, network.classes));
   };
   const { patch, stride, rows, columns, left, top } = occlusionGrid(image, network.crop, options.patch);
-  const hidden = Array.from({ length: rows * columns }, (_, i) =>
-    hide(image, left + (i % columns) * stride, top + Math.floor(i / columns) * stride, patch, meanRgb),
-  );
-  // All at once: a request that is given up fails in each of them.
-  const computed = Promise.all([image, ...hidden].map(posteriorsOf));
-  classifier.flush();
-  const [posteriors, ...others] = await computed;
+  const hiddenAt = (i: number) =>
+    hide(image, left + (i % columns) * stride, top + Math.floor(i / columns) * stride, patch, meanRgb);
+  const all: Float64Array[] = [];
+  for (let from = 0; from <= rows * columns; from += BATCH) {
+    const count = Math.min(BATCH, rows * columns + 1 - from);
+    // The first image is the whole one.
+    const images = Array.from({ length: count }, (_, i) => (from + i === 0 ? image : hiddenAt(from + i - 1)));
+    // All at once: a request that is given up fails in each of them.
+    const computed = Promise.all(images.map(posteriorsOf));
+    classifier.flush();
+    all.push(...(await computed));
+  }
+  const [posteriors, ...others] = all;
   const index = options.class ?? topClasses(posteriors!, 1)[0]!.index;
   const [shown] = withLabels([{ index, probability: posteriors![index]! }], labels);
   return {

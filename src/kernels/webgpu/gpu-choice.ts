@@ -20,27 +20,33 @@ const SOFTWARE = /swiftshader|llvmpipe/i;
 
 /**
  * The GPUs that `--gpus` asks for.
- * @param asked `all`, a number of GPUs (`4`), numbers (`0,2` or `device=1`), or part of a name; for `all`, software
+ * @param given `all`, a number of GPUs (`4`), numbers (`0,2` or `device=1`), or part of a name; for `all`, software
  *   devices count only where there is nothing else
- * @throws UserError, with the list of GPUs, when there is no such GPU.
+ * @throws UserError, with the list of GPUs, when there is no such GPU, or one is named twice.
  */
-export function chosenGpus(asked: string, gpus: readonly ListedGpu[]): ListedGpu[] {
+export function chosenGpus(given: string, gpus: readonly ListedGpu[]): ListedGpu[] {
+  const asked = given.trim();
   const hardware = gpus.filter(({ name }) => !SOFTWARE.test(name));
   const usual = hardware.length > 0 ? hardware : gpus;
   if (asked === 'all') return [...usual];
   if (/^\d+$/.test(asked)) {
     const count = Number(asked);
     if (count >= 1 && count <= usual.length) return usual.slice(0, count);
-    throw noSuchGpu(asked, `this machine has ${usual.length}`, gpus);
+    throw noSuchGpu(
+      asked,
+      count === 0 ? '0 is how many, not which' : `this machine has ${usual.length}`,
+      gpus,
+    );
   }
-  const numbers = /^(?:device=(\d+(?:,\d+)*)|(\d+(?:,\d+)+))$/.exec(asked);
+  const numbers = /^(?:device=(\d+(?:, *\d+)*)|(\d+(?:, *\d+)+))$/.exec(asked);
   if (!numbers) {
     const named = gpus.filter(({ name }) => name.toLowerCase().includes(asked.toLowerCase()));
     if (named.length > 0) return named;
     throw noSuchGpu(asked, 'no GPU has such a name', gpus);
   }
-  const wanted = [...new Set((numbers[1] ?? numbers[2]!).split(',').map(Number))];
-  return wanted.map((number) => {
+  const wanted = (numbers[1] ?? numbers[2]!).split(',').map(Number);
+  return wanted.map((number, at) => {
+    if (wanted.indexOf(number) < at) throw noSuchGpu(asked, `GPU ${number} is named twice`, gpus);
     const found = gpus.find((gpu) => gpu.number === number);
     if (found) return found;
     throw noSuchGpu(asked, `there is no GPU ${number}`, gpus);

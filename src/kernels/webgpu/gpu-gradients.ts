@@ -25,13 +25,14 @@ export class GpuGradients implements GradientTransfer {
     return this.#block;
   }
 
-  async fetch(begin: number, end: number, bf16: boolean): Promise<void> {
+  async fetch(begin: number, end: number, bf16: boolean): Promise<number> {
     const { block } = this;
     const fetched = this.#ports.map((port) => port.fetch(begin, end, bf16));
+    const ready = Promise.all(fetched.map((one) => one.ready));
     // Awaited one after another below; a failure must not count as unhandled until then.
-    for (const pieces of fetched) pieces.catch(() => {});
+    for (const promise of [ready, ...fetched.map(({ pieces }) => pieces)]) promise.catch(() => {});
     let isFirst = true;
-    for (const pieces of fetched) {
+    for (const { pieces } of fetched) {
       for (const { at, values, release } of await pieces) {
         const target = block.subarray(at, at + values.length);
         if (values instanceof Uint16Array) addBf16(target, values, isFirst);
@@ -40,6 +41,7 @@ export class GpuGradients implements GradientTransfer {
       }
       isFirst = false;
     }
+    return Math.max(...(await ready));
   }
 
   async store(begin: number, end: number, bf16: boolean): Promise<void> {

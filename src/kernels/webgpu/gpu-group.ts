@@ -25,6 +25,8 @@ export class GpuGroup implements Backend {
   readonly largestTensor: number;
   readonly instruments: Instruments;
   readonly #members: readonly WebGpuBackend[];
+  /** Whether the same kernels give the same bits on all. */
+  readonly #areAlike: boolean;
   /** Calls of inference that each GPU has not finished. */
   readonly #running: number[];
 
@@ -35,6 +37,7 @@ export class GpuGroup implements Backend {
     this.devices = members.length;
     this.largestTensor = Math.min(...members.map(({ largestTensor }) => largestTensor));
     const kinds = [...new Set(members.map(({ description }) => description.replace(/^WebGPU, /, '')))];
+    this.#areAlike = kinds.length === 1;
     this.description = `WebGPU, ${members.length} GPUs: ${kinds.join('; ')}`;
     const { instruments } = members[0]!;
     this.instruments = {
@@ -48,7 +51,8 @@ export class GpuGroup implements Backend {
   }
 
   createParameters(specs: readonly ParameterSpec[], options: ParameterOptions): GroupParameters {
-    return new GroupParameters(this.#members.map((member) => member.createParameters(specs, options)));
+    const parameters = this.#members.map((member) => member.createParameters(specs, options));
+    return new GroupParameters(parameters, this.#areAlike);
   }
 
   async compile({ layers, inputShape, parameters }: CompileOptions): Promise<GroupProgram> {

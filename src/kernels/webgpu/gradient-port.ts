@@ -26,6 +26,13 @@ interface Part {
   readonly end: number;
 }
 
+/** Values on their way. */
+export interface Fetch {
+  /** When the GPU had done everything submitted earlier, as `performance.now` gives it. */
+  readonly ready: Promise<number>;
+  readonly pieces: Promise<FetchedPiece[]>;
+}
+
 export class GradientPort {
   readonly #gpu: Gpu;
   readonly #pipelines: ParameterPipelines;
@@ -53,11 +60,14 @@ export class GradientPort {
    * Copies gradients out of the GPU as they are once everything submitted earlier has run: it submits the copies at
    * once, and later calls cannot change them.
    */
-  fetch(begin: number, end: number, bf16: boolean): Promise<FetchedPiece[]> {
+  fetch(begin: number, end: number, bf16: boolean): Fetch {
+    // Before the copies are submitted, as those are part of the exchange.
+    const done = this.#gpu.device.queue.onSubmittedWorkDone();
+    const ready = done.then(() => performance.now());
     const pieces = this.#partsOf(begin, end).flatMap((part) =>
       isWeight(part.spec) ? this.#fetchWeights(part, bf16) : [this.#fetchOther(part)],
     );
-    return Promise.all(pieces);
+    return { ready, pieces: Promise.all(pieces) };
   }
 
   /** Replaces gradients by those of a block, in the order of calls. */

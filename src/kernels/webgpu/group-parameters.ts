@@ -30,15 +30,18 @@ export class GroupParameters implements Parameters {
   /** On each GPU. */
   readonly members: readonly GpuParameters[];
   readonly gradientTransfer: GroupGradients;
+  readonly align: (() => Promise<void>) | undefined;
   /** Operations that later ones must wait for. */
   #last: Promise<unknown> | undefined;
 
-  constructor(members: readonly GpuParameters[]) {
+  /** @param areAlike whether all GPUs round alike */
+  constructor(members: readonly GpuParameters[], areAlike: boolean) {
     const [first] = members;
     this.specs = first!.specs;
     this.trained = first!.trained;
     this.training = first!.training;
     this.members = members;
+    this.align = areAlike ? undefined : () => this.inOrder(() => this.#align());
     this.gradientTransfer = new GroupGradients(
       members.map(({ port }) => port),
       this.trained,
@@ -103,6 +106,16 @@ export class GroupParameters implements Parameters {
       await Promise.all(this.members.map((member) => member.update(step)));
       this.gradientTransfer.stored = 0;
     });
+  }
+
+  async #align(): Promise<void> {
+    const [first, ...others] = this.members;
+    for (const field of ['values', 'velocities'] as const) {
+      for (const { name } of field === 'values' ? this.specs : this.trained) {
+        const tensor = await first!.read(field, name);
+        await Promise.all(others.map((other) => other.write(field, name, tensor)));
+      }
+    }
   }
 
   async #sum(): Promise<void> {

@@ -130,9 +130,16 @@ export class ServedModel {
     return activations!;
   }
 
-  /** Where the evidence for a class is. @throws RequestError when the image is too small. */
-  gradCam(image: RgbImage, index: number | undefined): Promise<ClassMap> {
-    return this.#oneGradient(() => gradCamOf(this.#model, image, index));
+  /**
+   * Where the evidence for a class is.
+   * @param signal aborted when nobody needs the map any more; it is not computed unless it has begun
+   * @throws RequestError when the image is too small.
+   */
+  gradCam(image: RgbImage, index: number | undefined, signal: AbortSignal): Promise<ClassMap> {
+    return this.#oneGradient(() => {
+      signal.throwIfAborted();
+      return gradCamOf(this.#model, image, index);
+    });
   }
 
   /** A layer's outputs for the center crops, as one vector for each image. */

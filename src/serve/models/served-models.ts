@@ -1,7 +1,6 @@
 /** The models of a server, by name, and all of them as one ensemble. */
 import { resolve } from 'node:path';
 import pLimit from 'p-limit';
-import { UserError } from '../../core/errors.ts';
 import type { ColorProfiles, Rounding } from '../../core/image-preparation.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';
 import { matchClasses } from '../../evaluate/inference/class-matching.ts';
@@ -17,7 +16,7 @@ import type { Protocol } from '../../evaluate/protocol/protocol.ts';
 import type { RankedClass } from '../../evaluate/protocol/softmax.ts';
 import type { RequestedScales } from '../../evaluate/protocol/test-scales.ts';
 import { modelChecksum } from '../../weights/formats/model-files.ts';
-import { RequestError } from '../request-errors.ts';
+import { available, RequestError } from '../request-errors.ts';
 import { checked, type NamedModel, type ServedModel } from './served-model.ts';
 
 /** The name for the mean of all models. */
@@ -99,32 +98,31 @@ export class ServedModels {
    * @throws RequestError `forbidden` if the server keeps to its models, or `not_available` if the model cannot be loaded
    */
   use(run: string, file: string): Promise<string> {
-    return this.#limit(async () => {
-      const path = resolve(file);
-      const old = this.#list.find((model) => model.file === path);
-      const { sha256 } = await modelChecksum(file);
-      if (old?.checksum === sha256) return old.name;
-      const others = this.#list.filter((model) => model !== old);
-      const model = this.#serve(await this.#open(run, path, new Set(others.map(({ name }) => name))));
-      this.#list = old ? this.#list.map((one) => (one === old ? model : one)) : [...this.#list, model];
+    return this.#limit(() => available('The model of this run cannot be loaded', () => this.#use(run, file)));
+  }
+
+  async #use(run: string, file: string): Promise<string> {
+    const path = resolve(file);
+    const old = this.#list.find((model) => model.file === path);
+    const { sha256 } = await modelChecksum(file);
+    if (old?.checksum === sha256) return old.name;
+    const others = this.#list.filter((model) => model !== old);
+    const model = this.#serve(await this.#open(run, path, new Set(others.map(({ name }) => name))));
+    this.#list = old ? this.#list.map((one) => (one === old ? model : one)) : [...this.#list, model];
+    // A model that the server started with stays, also in its newer version.
+    if (!old || this.#added.includes(old)) {
       this.#added = [...this.#added.filter((one) => one !== old), model];
-      old?.close();
-      if (this.#added.length > MAX_ADDED) this.#unload(this.#added[0]!);
-      return model.name;
-    });
+    }
+    old?.close();
+    if (this.#added.length > MAX_ADDED) this.#unload(this.#added[0]!);
+    return model.name;
   }
 
   async #open(run: string, file: string, taken: ReadonlySet<string>): Promise<NamedModel> {
     if (!this.#openModel) {
       throw new RequestError('forbidden', 'This server loads no models while it runs.');
     }
-    try {
-      return await this.#openModel(run, file, new Set([...taken, ALL]));
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      const message = "The model of this run cannot be loaded; the server's log has the reason.";
-      throw new RequestError('not_available', message, { cause: error });
-    }
+    return this.#openModel(run, file, new Set([...taken, ALL]));
   }
 
   #unload(model: ServedModel): void {

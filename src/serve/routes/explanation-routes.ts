@@ -33,7 +33,7 @@ export function explanationRoutes(app: Routes, context: Context): void {
     async (query, active) => {
       const model = context.models.find(query.model);
       const { size, scale, image } = await decode(model, query, active);
-      return { image: size, scale, ...(await model.gradCam(image, query.class)) };
+      return { image: size, scale, ...(await model.gradCam(image, query.class, active.signal)) };
     },
   );
 

@@ -12,7 +12,7 @@ import {
 import { filterPixels } from '../models/byte-maps.ts';
 import { describeModel } from '../models/describe-model.ts';
 import type { Context } from '../request-context.ts';
-import { RequestError } from '../request-errors.ts';
+import { available, RequestError } from '../request-errors.ts';
 import { commonErrors, lookupErrors, type Routes, routeSchema } from '../route-types.ts';
 
 export function modelRoutes(app: Routes, context: Context): void {
@@ -51,10 +51,11 @@ export function modelRoutes(app: Routes, context: Context): void {
       if (run === undefined) {
         throw new RequestError('not_available', 'This model is not that of a run, so there is no card.');
       }
+      const card = await available('The model card cannot be made', () => pages.card(run));
       return reply
         .type('text/markdown; charset=utf-8')
         .serializer((text: unknown) => text as string)
-        .send((await pages.card(run)) as never);
+        .send(card as never);
     },
   );
 

@@ -1,12 +1,11 @@
 /** What clients may change about runs: their notes, and which of their models the server uses. */
-import { UserError } from '../../core/errors.ts';
 import type { FoundRun } from '../../runs/run-list.ts';
 import { writeRunNotes } from '../../runs/run-notes.ts';
 import { runNotes, runParameters, useResponse } from '../contract/run-schemas.ts';
 import { acceptJson } from '../json-body.ts';
 import type { Context } from '../request-context.ts';
-import { RequestError } from '../request-errors.ts';
-import { lookupErrors, type Routes, routeSchema } from '../route-types.ts';
+import { available } from '../request-errors.ts';
+import { jsonErrors, type Routes, routeSchema } from '../route-types.ts';
 import { modelFileOf } from '../runs/run-models.ts';
 
 /** @param find looks up a run, and throws a RequestError if there is none of that name */
@@ -22,19 +21,18 @@ export function runChangeRoutes(
       '/v1/runs/:id/notes',
       {
         schema: {
-          ...routeSchema('Set the display name and the notes of a run.', { params: runParameters }, runNotes),
+          ...routeSchema(
+            'Set the display name and the notes of a run.',
+            { params: runParameters },
+            runNotes,
+            jsonErrors,
+          ),
           body: runNotes,
         },
       },
       async (request) => {
         const { folder } = await find(request.params.id);
-        try {
-          await writeRunNotes(folder, request.body);
-        } catch (error) {
-          if (!(error instanceof UserError)) throw error;
-          const message = "The run folder cannot be written; the server's log has the reason.";
-          throw new RequestError('not_available', message, { cause: error });
-        }
+        await available('The run folder cannot be written', () => writeRunNotes(folder, request.body));
         return request.body;
       },
     );
@@ -47,7 +45,7 @@ export function runChangeRoutes(
           description:
             'The best model, or the last one before the first validation. A model that has changed since is loaded again under the same name.',
           params: runParameters,
-          response: { 200: useResponse, ...lookupErrors },
+          response: { 200: useResponse, ...jsonErrors },
         },
       },
       async (request) => {

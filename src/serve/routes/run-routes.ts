@@ -12,7 +12,7 @@ import {
   tablesResponse,
 } from '../contract/run-schemas.ts';
 import type { Context } from '../request-context.ts';
-import { RequestError } from '../request-errors.ts';
+import { available, RequestError } from '../request-errors.ts';
 import { commonErrors, lookupErrors, type Routes, routeSchema } from '../route-types.ts';
 import { runEvents } from '../runs/run-events.ts';
 import { modelDownload, modelFileOf } from '../runs/run-models.ts';
@@ -120,7 +120,7 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
       const run = await find(request.params.id);
       const path = await modelFileOf(run, request.query.checkpoint);
       return downloads.send(reply, `${run.id}-${basename(path, '.safetensors')}`, () =>
-        modelDownload(path, run.id),
+        available('The model of this run cannot be read', () => modelDownload(path, run.id)),
       );
     },
   );
@@ -137,10 +137,11 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
     async (request, reply) => {
       const run = await find(request.params.id);
       await modelFileOf(run, undefined);
+      const card = await available('The model card cannot be made', () => pages.card(run.folder.path));
       return reply
         .type('text/markdown; charset=utf-8')
         .serializer((text: unknown) => text as string)
-        .send((await pages.card(run.folder.path)) as never);
+        .send(card as never);
     },
   );
 

@@ -49,7 +49,7 @@ async function summarizeRun(runs: RunList, run: FoundRun): Promise<RunSummary> {
       split: best.split,
       iteration: best.iteration,
     },
-    // Reports are about classes.
+    // Reports, cards and the page's predictions are about classes.
     hasReport: hasModel && description.recipe.task !== 'localize',
     hasModel,
   };

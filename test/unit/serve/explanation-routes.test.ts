@@ -24,6 +24,43 @@ describe('POST /v1/grad-cam', () => {
   });
 });
 
+describe('POST /v1/grad-cam of a client that has gone', () => {
+  it('is not computed', async (t) => {
+    const held = new HeldBackend();
+    const models = [await smallParts('small', 5, held.backend)];
+    const { app, json } = await smallServer(t, { models });
+    const address = await app.listen({ host: '127.0.0.1', port: 0 });
+    let programs = 0;
+    const compile = held.backend.compile.bind(held.backend);
+    held.backend.compile = (...given) => {
+      programs++;
+      return compile(...given);
+    };
+    await json(imageRequest('/v1/grad-cam?scale=64', await bytes()));
+    const each = programs;
+    held.close();
+    const leaving = new AbortController();
+    const body = new Uint8Array(await bytes());
+    const send = () =>
+      fetch(`${address}/v1/grad-cam?scale=64`, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'image/png' },
+        signal: leaving.signal,
+      }).catch(() => {});
+    const asked = Array.from({ length: 5 }, send);
+    await sleep(500);
+    leaving.abort();
+    await Promise.all(asked);
+    await sleep(300);
+    held.open();
+    const before = programs;
+    await json(imageRequest('/v1/grad-cam?scale=64', await bytes()));
+    // The first one had begun.
+    assert.ok(programs - before <= 2 * each, `${programs - before} programs, ${each} each`);
+  });
+});
+
 describe('POST /v1/occlusion', () => {
   it('has the probability of the class while each square is hidden', async (t) => {
     const { json, refused } = await smallServer(t);
@@ -58,7 +95,8 @@ describe('POST /v1/occlusion', () => {
 
   it('counts each hidden square in the queue', async (t) => {
     const { refused, json } = await smallServer(t, { queue: 20 });
-    await refused(imageRequest('/v1/occlusion?scale=64', await bytes()), '503 busy', /queue/);
+    const all = imageRequest('/v1/occlusion?scale=64', await bytes());
+    await refused(all, '503 busy', /needs 151 places in the queue, which has 20/);
     await json(imageRequest('/v1/occlusion?scale=64&patch=32', await bytes()));
   });
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { UserError } from '../../../src/core/errors.ts';
 import { loadModel } from '../../../src/evaluate/inference/load-model.ts';
 import { readModel } from '../../../src/weights/model/read-model.ts';
 import { writeModel } from '../../../src/weights/model/write-model.ts';
@@ -59,6 +60,13 @@ describe('the notes of a run', () => {
     const text = { payload: '{', headers: { 'content-type': 'application/json' } };
     await refused({ method: 'POST', url: '/v1/runs/a/notes', ...text }, '400 bad_request', /not valid JSON/);
     await refused(post('/v1/runs/b/notes', { name: 'x' }), '404 not_found');
+    await refused(
+      post('/v1/runs/a/notes', { notes: 'x'.repeat(70_000) }),
+      '413 too_large',
+      /65536 bytes.*text/,
+    );
+    const form = { payload: 'a=1', headers: { 'content-type': 'application/x-www-form-urlencoded' } };
+    await refused({ method: 'POST', url: '/v1/runs/a/notes', ...form }, '415 unsupported_type', /send JSON/);
   });
 
   it('that are damaged count as none', async (t) => {
@@ -89,6 +97,26 @@ describe('POST /v1/runs/:id/use', () => {
     assert.deepEqual(pluck(models, 'name'), ['small', 'first']);
   });
 
+  it('keeps the models that the server started with, also in newer versions', async (t) => {
+    const runs = await temporaryFolder(t);
+    for (const [seed, id] of ['a', 'b', 'c', 'd', 'e', 'f'].entries()) {
+      await writeRun(join(runs, id));
+      await writeModelOf(join(runs, id), seed);
+    }
+    const file = join(runs, 'a/best.safetensors');
+    const models = [{ ...(await smallParts('a', 0)), file }];
+    const { json } = await smallServer(t, {
+      runs,
+      models,
+      openModel: async (run, path) => {
+        const { facts, backend, parameters } = await loadModel(reference, path);
+        return { name: basename(run), facts, backend, parameters, checksum: 'newer', run, file: path };
+      },
+    });
+    for (const id of ['a', 'b', 'c', 'd', 'e', 'f']) await json(post(`/v1/runs/${id}/use`));
+    assert.deepEqual(pluck((await json('/v1/model')).models, 'name'), ['a', 'c', 'd', 'e', 'f']);
+  });
+
   it('is refused without a model, with a broken one, and by a server that keeps to its models', async (t) => {
     const { runs, refused, logged } = await serverWithRuns(t);
     await writeRun(join(runs, 'a'));
@@ -102,7 +130,35 @@ describe('POST /v1/runs/:id/use', () => {
   });
 });
 
+describe('GET /v1/runs/:id/card', () => {
+  it('that cannot be made is refused without details, which only the log has', async (t) => {
+    const runs = await temporaryFolder(t);
+    await writeRun(join(runs, 'a'));
+    await writeModelOf(join(runs, 'a'), 7);
+    const card = async () => {
+      throw new UserError('/home/ann/a predicts boxes, not classes');
+    };
+    const models = [{ ...(await smallParts()), run: '/runs/a' }];
+    const { refused, logged } = await smallServer(t, { runs, models, pages: { ...PAGES, card } });
+    for (const url of ['/v1/runs/a/card', '/v1/model/card']) {
+      const { body } = await refused(url, '409 not_available', /cannot be made.*log/);
+      assert.doesNotMatch(JSON.stringify(body), /home/);
+    }
+    assert.deepEqual(
+      logged,
+      Array.from({ length: 2 }, () => '/home/ann/a predicts boxes, not classes'),
+    );
+  });
+});
+
 describe('GET /v1/runs/:id/model', () => {
+  it('that is damaged is refused without details', async (t) => {
+    const { runs, refused, logged } = await serverWithRuns(t);
+    await writeRun(join(runs, 'a'), { 'best.safetensors': 'broken' });
+    await refused('/v1/runs/a/model', '409 not_available', /cannot be read/);
+    assert.match(logged.join('\n'), /^[^\n]*best\.safetensors[^\n]*$/);
+  });
+
   it('is the best model, or the last on request, without folders of the machine', async (t) => {
     const { runs, app, refused } = await serverWithRuns(t);
     const run = join(runs, 'a');

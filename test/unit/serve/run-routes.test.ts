@@ -47,6 +47,11 @@ describe('GET /v1/runs', () => {
     assert.deepEqual((await other('/v1/runs')).body, { runs: [] });
   });
 
+  it('refuses names that are too long or escaped wrongly like unknown addresses', async (t) => {
+    const { refused } = await smallServer(t);
+    for (const id of ['a'.repeat(300), '%E0%A4%A']) await refused(`/v1/runs/${id}`, '404 not_found');
+  });
+
   it('reaches nothing outside of the folder', async (t) => {
     const folder = await temporaryFolder(t);
     const runs = join(folder, 'runs');

@@ -47,7 +47,7 @@ export function Api({ model }: { readonly model: ModelInfo | undefined }) {
         </p>
         <p class="hint">
           The OpenAPI document lists every address with its parameters and responses; generators make clients
-          from it. To publish a model with its card, run <code>npx vgg card</code>.
+          from it. To publish a model with its card, run <code>npx verydeep card</code>.
         </p>
       </section>
     </>

@@ -45,7 +45,8 @@ export function plotCurves(
     marginLeft: logarithmic ? 52 : 40,
     marginRight: 12,
     marginTop: 10,
-    x: { label: xAxis.label, nice: false },
+    // A single value would be written with six decimals.
+    x: { label: xAxis.label, nice: false, tickFormat: isSingle(all) ? figure : undefined },
     y: logarithmic
       ? { type: 'log', label: null, grid: true, tickFormat: figure, ...logAxis(all.map(({ y }) => y)) }
       : { label: null, grid: true, zero: fromZero, nice: TICKS, ticks: TICKS },
@@ -68,4 +69,8 @@ export function plotCurves(
   svg.setAttribute('aria-hidden', 'true'); // the enclosing box has the summary as its label
   const scale = svg.scale('x');
   return { svg, xAt: (pixels) => Number(scale?.invert?.(pixels) ?? Number.NaN) };
+}
+
+function isSingle(points: readonly SeriesPoint[]): boolean {
+  return points.every(({ x }) => x === points[0]!.x);
 }

@@ -36,6 +36,22 @@ describe('the occlusion map', () => {
     await assert.rejects(map, /given up/);
   });
 
+  it('holds 32 images at a time', async () => {
+    const model = await smallModel();
+    const classifier = classifierOf(model);
+    let [waiting, most, all] = [0, 0, 0];
+    const scores = classifier.scores.bind(classifier);
+    classifier.scores = async (...given) => {
+      [waiting, all] = [waiting + 1, all + 1];
+      most = Math.max(most, waiting);
+      return scores(...given).finally(() => waiting--);
+    };
+    const facts = { ...model, labels: LABELS, meanRgb: MEAN };
+    const { map } = await occlusionMapOf({ classifier, facts }, picture(60, 60, 2), { patch: 8 });
+    assert.equal(all, map.length + 1);
+    assert.ok(all > 64 && most === 32, `${most} of ${all}`);
+  });
+
   it('has the probability of an image whose square has the mean color', async () => {
     const model = await smallModel();
     const facts = { ...model, labels: LABELS, meanRgb: MEAN };
