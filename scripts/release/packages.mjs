@@ -40,7 +40,8 @@ export async function packPlatform(target, { addons, stage, out }) {
 export async function packMain({ stage, out }) {
   const folder = join(stage, 'verydeep');
   emptyFolder(folder);
-  const filter = (/** @type {string} */ path) => !path.endsWith('.map');
+  // native/node_api.map is not a source map.
+  const filter = (/** @type {string} */ path) => !/\.\w+\.map$/.test(path);
   for (const name of manifest.files) {
     if (!name.startsWith('!'))
       cpSync(join(projectFolder, name), join(folder, name), { recursive: true, filter });

@@ -115,9 +115,10 @@ function whatToInstall(missing) {
 
 function whereTheDatasetIs() {
   return [
-    `  The demo needs Fashion-MNIST's four files ${fashionMnistFiles.join(', ')}:`,
+    '  The demo trains on the part of Fashion-MNIST that comes with verydeep. All of its images:',
     `  Debian, Ubuntu:  sudo apt-get install ${datasetPackage}`,
-    '  elsewhere:       download them from https://github.com/zalandoresearch/fashion-mnist into a folder, then',
+    `  elsewhere:       download ${fashionMnistFiles.join(', ')}`,
+    '                   from https://github.com/zalandoresearch/fashion-mnist into a folder, then',
     '                   npm run demo -- --data FOLDER',
   ].join('\n');
 }

@@ -110,7 +110,10 @@ export async function evaluateLocalization(options: LocalizationOptions): Promis
       signal: options.signal,
       onNote: options.onNote,
     },
-    (location, open) => openBoxes(location, { ...open, boxes: options.boxes, onNote: options.onNote }),
+    (location, open) => {
+      const { boxes, submission, onNote } = options;
+      return openBoxes(location, { ...open, boxes, allBoxed: submission !== undefined, onNote });
+    },
   );
   const read = { ...options.read, allowBoxes: true };
   const loaded = await loadModels([...paths, ...others], { ...options, read });
@@ -173,9 +176,12 @@ function classifierOf({ backend, parameters, facts }: LoadedModel): ImageClassif
 }
 
 function checkOptions(options: LocalizationOptions, protocol: 'center' | 'dense'): void {
-  const { models, classifiers = [], scales = [], submission } = options;
+  const { models, classifiers = [], scales = [], submission, onBad } = options;
   const scaleCount = scales === 'auto' ? 3 : scales.length;
   if (models.length === 0) throw new UsageError('no model was given; name a localization model with --model');
+  if (submission !== undefined && onBad) {
+    throw new UsageError('a submission needs a line for each image; leave out --skip-bad');
+  }
   if (protocol === 'dense') {
     if (classifiers.length > 0) return;
     throw new UsageError(

@@ -51,6 +51,8 @@ export interface TrainOutcome {
   readonly last: ValidationMetrics | null;
   /** The images that the errors are of. */
   readonly validation: ValidationImages;
+  /** Why images are left out with `skip-bad`, with their paths; undefined if none are. */
+  readonly bad?: readonly string[];
   /** The model file of the last checkpoint. */
   readonly lastModel: string;
   /** Reasons to distrust the training or its result, in this session. */
@@ -77,7 +79,11 @@ export async function runTraining(
   };
   try {
     const { parameters, average } = await startParameters(session, start);
-    const validator = validatorOf(session, parameters);
+    const unvalidated: string[] = [];
+    const validator = validatorOf(session, parameters, (message) => {
+      unvalidated.push(message);
+      session.listener?.onNote?.(`${message}; it is not validated on`);
+    });
     try {
       const trainer = new Trainer({
         ...session,
@@ -118,7 +124,12 @@ export async function runTraining(
         warn(warning);
       const reason = await trainer.run();
       if (!network.boxes) warn(resultWarning(record.last, set.validation));
-      const outcome = { ...outcomeOf(out, reason, trainer.state, record.last, validation), warnings };
+      const bad = [...set.bad, ...lostImages(session, trainer.state), ...unvalidated];
+      const outcome = {
+        ...outcomeOf(out, reason, trainer.state, record.last, validation),
+        bad: bad.length > 0 ? bad : undefined,
+        warnings,
+      };
       if (outcome.reason !== 'interrupted') await record.writeResult(outcome);
       return outcome;
     } finally {
@@ -131,8 +142,9 @@ export async function runTraining(
 }
 
 function validatorOf(
-  { recipe, network, backend, set, communicator, listener }: TrainingSession,
+  { recipe, network, backend, set, communicator }: TrainingSession,
   parameters: Parameters,
+  onBad: (message: string) => void,
 ) {
   return new (network.boxes ? BoxValidator : Validator)({
     network,
@@ -146,10 +158,12 @@ function validatorOf(
     maxPixels: recipe['max-pixels'],
     colorProfiles: recipe['color-profiles'],
     team: communicator,
-    onBad: recipe['skip-bad']
-      ? ({ message }) => listener?.onNote?.(`${message}; it is not validated on`)
-      : undefined,
+    onBad: recipe['skip-bad'] ? ({ message }) => onBad(message) : undefined,
   });
+}
+
+function lostImages({ set: { training } }: TrainingSession, { lost }: TrainerState): string[] {
+  return lost.map((image) => `${training.imageName(image)} became unreadable during the training`);
 }
 
 function trainingDataOf({ set, recipe }: TrainingSession, { state }: SessionStart): TrainingData {
@@ -201,7 +215,7 @@ function outcomeOf(
   { iteration, seconds, best }: TrainerState,
   last: ValidationMetrics | null,
   validation: ValidationImages,
-): Omit<TrainOutcome, 'warnings'> {
+): Omit<TrainOutcome, 'warnings' | 'bad'> {
   const { bestFile, lastFile } = runFolder(run);
   return {
     run,

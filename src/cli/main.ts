@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { messageOf, printable, systemErrorCode, UserError } from '../core/errors.ts';
+import { isWithoutFolder, messageOf, printable, systemErrorCode, UserError } from '../core/errors.ts';
 import { readingError, writingError } from '../core/files.ts';
 import { watchProgress } from '../core/progress-channel.ts';
 import { paint } from './color.ts';
@@ -21,6 +21,7 @@ function report(error: unknown): number {
     return error.exitCode;
   }
   const { path, syscall } = (error ?? {}) as { readonly path?: unknown; readonly syscall?: string };
+  if (isWithoutFolder(error)) return report(new UserError(messageOf(error)));
   if (systemErrorCode(error) !== undefined && typeof path === 'string') {
     const isReading = /^(?:open|read|scandir|l?stat)/.test(syscall ?? '');
     return report((isReading ? readingError : writingError)(path, error));

@@ -54,7 +54,14 @@ export class InterruptedError extends UserError {
 
 /** The message of anything that may be thrown. */
 export function messageOf(error: unknown): string {
+  if (isWithoutFolder(error)) return 'the current folder was deleted; change to one that exists';
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Whether the process's current folder is gone: Node and some libraries ask for it when they start. */
+export function isWithoutFolder(error: unknown): boolean {
+  // An error that comes from another thread has its message only.
+  return error instanceof Error && error.message.endsWith('uv_cwd');
 }
 
 /** The code of a system error ('ENOENT', 'ENOSPC', …), or undefined. */

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
+import { withSlashes } from '../core/paths.ts';
 import { pagePolicy } from './security.ts';
 
 /** @param folder of the built page */
@@ -26,7 +27,9 @@ export async function servePage(app: FastifyInstance, folder: string): Promise<v
     cacheControl: false,
     setHeaders: (response, path) => {
       // The names of built files contain a hash of their content.
-      const caching = path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
+      const caching = withSlashes(path).includes('/assets/')
+        ? 'public, max-age=31536000, immutable'
+        : 'no-cache';
       response.setHeader('cache-control', caching);
     },
   });

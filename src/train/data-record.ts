@@ -10,6 +10,7 @@ import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { UserError } from '../core/errors.ts';
+import { withSlashes } from '../core/paths.ts';
 import { alone, type Team } from '../core/process-team.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
 import { contentHashOf } from '../data/sources/content-hash.ts';
@@ -84,9 +85,9 @@ async function hashSample(source: ImageSource, images: Uint32Array): Promise<str
 
 function nameIn(source: ImageSource, index: number): string {
   const name = source.imageName(index);
-  const folder = `${source.location}/`;
+  const folder = `${withSlashes(source.location)}/`;
   // The usual case, a million times.
-  return name.startsWith(folder) ? name.slice(folder.length) : relative(source.location, name);
+  return name.startsWith(folder) ? name.slice(folder.length) : withSlashes(relative(source.location, name));
 }
 
 /**

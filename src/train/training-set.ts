@@ -5,6 +5,7 @@ import type { Team } from '../core/process-team.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import type { Rgb } from '../core/shape.ts';
+import { listBad } from '../data/sources/bad-images.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import {
   fingerprintImages,
@@ -28,6 +29,8 @@ import { copiesWarning, missingClassWarnings, splitOff } from './validation-spli
 export interface TrainingSet {
   readonly training: ImageSource;
   readonly validation: ImageSource;
+  /** Why images are left out, with their paths. */
+  readonly bad: readonly string[];
   /** Reasons to distrust the errors: classes without images, copies. */
   readonly warnings: readonly string[];
   /** For the model files of a new run; a resumed one keeps what its checkpoint recorded. */
@@ -59,6 +62,12 @@ interface TrainingSetOptions {
 }
 
 /**
+ * Larger sets are not searched for copies between their own splits: with a survey from the cache nothing else reads all
+ * images.
+ */
+const MOST_COMPARED = 100_000;
+
+/**
  * Opens the data, holds out a validation set if it has none, applies `limit`, and decodes every image once: for the
  * mean and the color axes, and to find images that cannot be read.
  * With a record of the run's images, they are found and compared instead of being decoded.
@@ -75,23 +84,26 @@ export async function openTrainingSet(location: string, options: TrainingSetOpti
   }
   for (const source of [all, others])
     checkColorProfiles(source, options.recipe['color-profiles'] ?? 'ignore');
-  const isRecorded = split === 'held-out' && options.resumed === undefined;
+  const isNew = options.resumed === undefined;
+  const isRecorded = split === 'held-out' && isNew;
+  const withFingerprints = isRecorded || (isNew && all.length + others.length <= MOST_COMPARED);
   const chosen = limited(own, options.recipe);
   const given = options.record ?? (await givenColors(options.recipe));
-  const trained = await survey(chosen, 'training', options, { withFingerprints: isRecorded, ...given });
+  const trained = await survey(chosen, 'training', options, { withFingerprints, ...given });
   const validation = await survey(others, 'validation', options, {
-    withFingerprints: isRecorded,
+    withFingerprints,
     ...options.record,
   });
   const warnings = [
     ...missingClassWarnings(trained.good, validation.good),
-    ...(isRecorded ? copiesWarning(trained.fingerprints, validation.fingerprints) : []),
+    ...copiesWarning(split, trained.fingerprints, validation.fingerprints),
   ];
   const trainedOn = isRecorded ? packFingerprints(trained.fingerprints) : undefined;
   const { mean, axes } = { ...trained, ...given };
   return {
     training: trained.good,
     validation: validation.good,
+    bad: [...trained.bad, ...validation.bad].map(({ message }) => message),
     warnings,
     validationRecord: { split, images: validation.good.length, trainedOn },
     mean,
@@ -208,7 +220,7 @@ async function survey(
     : [];
   if (!good) return { ...survey, fingerprints, good: source };
   listener?.onNote?.(
-    `${survey.bad.length} of ${source.length} ${what} images cannot be read and ${survey.bad.length === 1 ? 'is' : 'are'} left out`,
+    `${survey.bad.length} of ${source.length} ${what} images cannot be read and ${survey.bad.length === 1 ? 'is' : 'are'} left out:${listBad(survey.bad)}`,
   );
   return { ...survey, fingerprints, good: selectImages(source, good) };
 }

@@ -136,12 +136,17 @@ export function missingClassWarnings(training: ImageSource, validation: ImageSou
   ];
 }
 
-/** Warns of held-out images that are copies of training images. */
-export function copiesWarning(training: readonly string[], validation: readonly string[]): string[] {
+/** Warns of validation images that are copies of training images. */
+export function copiesWarning(
+  split: ValidationRecord['split'],
+  training: readonly string[],
+  validation: readonly string[],
+): string[] {
   const trained = new Set(training);
   const copies = validation.filter((one) => one !== '' && trained.has(one)).length;
   if (copies === 0) return [];
+  const isHeldOut = split === 'held-out';
   return [
-    `${copies} of ${validation.length} held-out images ${copies === 1 ? 'is a copy of a training image' : 'are copies of training images'}, so the validation error is too low; remove the copies (evaluate leaves them out)`,
+    `${copies} of ${validation.length} ${isHeldOut ? 'held-out' : 'validation'} images ${copies === 1 ? 'is a copy of a training image' : 'are copies of training images'}, so the validation error is too low; remove the copies${isHeldOut ? ' (evaluate leaves them out)' : ''}`,
   ];
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { cp, mkdir, readFile, stat, symlink } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
 import { hugePng, idx, jpeg, png, writeFiles } from '../support/images.ts';
-import { failed, type Outcome, succeeded, words } from './cli-process.ts';
+import { failed, mainFile, type Outcome, outcomeOf, succeeded, words } from './cli-process.ts';
 import { assertSameTensors, QUICK, Workplace } from './training-runs.ts';
 
 describe('bad input', () => {
@@ -67,9 +67,39 @@ describe('bad input', () => {
       const folder = await photosWith(`broken${++runs}`, { 'train/owl/broken.jpg': await content() });
       await refused(folder, /1 of the 25 images .* cannot be used.*--skip-bad:\n.*train\/owl\/broken\.jpg/s);
       const { stderr } = await succeeded(train(folder, '--skip-bad'));
-      assert.match(stderr, /1 of 25 training images cannot be read and is left out/);
+      assert.match(
+        stderr,
+        /1 of 25 training images cannot be read and is left out:\n.*train\/owl\/broken\.jpg/,
+      );
     });
   }
+
+  it('images that are left out are in the JSON result', async () => {
+    const folder = await photosWith('listed', { 'train/owl/bad.jpg': 'text', 'val/owl/bad.jpg': 'text' });
+    const { stdout } = await succeeded(train(folder, '--skip-bad', '--json'));
+    const { bad } = JSON.parse(stdout);
+    assert.equal(bad.length, 2);
+    assert.match(bad[0], /train\/owl\/bad\.jpg/);
+    assert.match(bad[1], /val\/owl\/bad\.jpg/);
+  });
+
+  it('a current folder that was deleted is named, whatever asks for it', async () => {
+    const folder = await photosWith('elsewhere', {});
+    const script = 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"';
+    const run = (...command: string[]) =>
+      outcomeOf(spawn('sh', ['-c', script, work.path('gone'), process.execPath, mainFile, ...command]));
+    const flags = words`--out ${work.path('elsewhere-run')} ${QUICK} --iterations 2`;
+    const message = /the current folder was deleted; change to one that exists/;
+    for (const words of [
+      ['train', folder, ...flags, '--backend', 'wasm'],
+      ['train', 'photos'],
+      ['serve', '--model', 'model.safetensors'],
+    ]) {
+      const { stderr } = await failed(run(...words), 1, message);
+      assert.doesNotMatch(stderr, /ENOENT|internal error/);
+    }
+    await succeeded(run('train', folder, ...flags));
+  });
 
   it('a file that cannot be read', async () => {
     const folder = await photosWith('dangling', {});

@@ -1,6 +1,6 @@
 /** The packages of a release, installed from a registry on this machine into an empty folder, as a user has them. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { platformName } from '../../src/core/platform-addon.ts';
 import { projectFolder, version } from '../../src/core/project.ts';
+import { startRanks } from '../mpi/ranks.ts';
 import { hashesBelow, NpmRegistry } from '../support/npm-registry.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { type Outcome, outcomeOf, succeeded, textOf, words } from './cli-process.ts';
@@ -32,6 +33,9 @@ function npmCli(): string {
 }
 
 const { targets } = (await scripts('targets.mjs')) as { targets: readonly Target[] };
+const hasMpi = ['mpicxx', 'mpirun', 'cmake'].every(
+  (program) => spawnSync(program, ['--version']).status === 0,
+);
 const isReleased = targets.some(({ name }) => name === platformName());
 
 describe('the installed package', { skip: !isReleased && `no release for ${platformName()}` }, () => {
@@ -93,7 +97,8 @@ describe('the installed package', { skip: !isReleased && `no release for ${platf
 
   it('contains no source maps, and nothing that refers to one', () => {
     for (const file of hashesBelow(installed).keys()) {
-      assert.doesNotMatch(file, /\.map$/);
+      // A linker's script for build-mpi.
+      if (file !== 'native/node_api.map') assert.doesNotMatch(file, /\.map$/);
       if (/\.[cm]?js$/.test(file)) {
         assert.doesNotMatch(readFileSync(join(installed, file), 'utf8'), /^\/\/# sourceMappingURL/m, file);
       }
@@ -199,6 +204,19 @@ describe('the installed package', { skip: !isReleased && `no release for ${platf
       assert.notEqual(code, 0);
     }
     assert.deepEqual(hashesBelow(installed), before);
+  });
+
+  it('builds the addon over MPI, with which ranks train together', {
+    skip: !hasMpi && 'no MPI',
+  }, async () => {
+    const vgg = join(installed, 'dist/src/cli/vgg.cjs');
+    const built = await succeeded(outcomeOf(start([vgg, 'build-mpi'], { PATH: process.env.PATH })));
+    assert.match(built.stdout, /verydeep_mpi\.node is built/);
+    const [photos, out] = [join(home, 'photos'), join(home, 'ranks')];
+    const training = words`train ${photos} --out ${out} ${QUICK} --iterations 3 --mpi`;
+    const ranks = startRanks(2, vgg, training, { XDG_CACHE_HOME: work.path('cache') });
+    const { stderr } = await succeeded(outcomeOf(ranks));
+    assert.match(stderr, /2 ranks share each batch/);
   });
 
   it("says what is missing to build the addon over MPI, and reports when the platform's package is missing", async () => {

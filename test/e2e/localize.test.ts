@@ -203,6 +203,27 @@ describe('localization', () => {
     const again = await vgg(...command);
     assert.equal(again.stdout, printed);
     assert.doesNotMatch(again.stderr, /training|measuring/);
+    // What is there already is never shown as the result of something else.
+    const changes: Record<string, [from: string, to: string]> = {
+      data: [`reproduce ${data}`, `reproduce ${data}/train`],
+      boxes: [boxes, folder.path('other.csv')],
+      models: [models.join(' '), [models[0], models[3], models[2], models[1]].join(' ')],
+      recipe: ['quick.yaml', 'slow.yaml'],
+    };
+    await writeFile(folder.path('slow.yaml'), 'epochs: 2\n');
+    const changed = (from: string, to: string) => command.join(' ').replace(from, to).trim().split(/ +/);
+    for (const [name, [from, to]] of Object.entries(changes)) {
+      const { code, stderr, stdout } = await vgg(...changed(from, to));
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, new RegExp(`was started with other ${name}; choose another --out`));
+    }
+    const alone = changed(`--model ${other}/last.safetensors`, '');
+    assert.match(await ran(...alone), /second +│ +–/);
+    await writeFile(folder.path('frozen.yaml'), 'freeze: features\n');
+    const frozen = await vgg(...changed('quick.yaml', 'frozen.yaml'));
+    assert.match(frozen.stderr, /decide the recipe key freeze; remove it/);
+    const equal = await vgg(...changed(`${other}/last`, `${fixed}/best`));
+    assert.match(equal.stderr, /were both trained at S = 32, but Table 9 compares two scales/);
   });
 
   it('reproduces a column of Table 11', { timeout: 120_000 }, async () => {
@@ -267,6 +288,11 @@ describe('localization', () => {
         () => words`serve --localizer ${single}/last.safetensors --runs ${folder.path('scenes')} --port 0`,
         /name a classification model, too/,
       ],
+      'a submission without a line for each image': [
+        () =>
+          words`evaluate ${data} --task localize --boxes ${boxes} --model ${single}/last.safetensors --classifier ${classes}/best.safetensors --submission ${folder.path('s.txt')} --skip-bad`,
+        /a submission needs a line for each image; leave out --skip-bad/,
+      ],
       'options that do not apply': [
         () =>
           words`evaluate ${data} --task localize --boxes ${boxes} --model ${single}/last.safetensors --details`,
@@ -297,6 +323,7 @@ describe('localization', () => {
         );
         assert.notEqual(code, 0);
         assert.match(stderr, message);
+        assert.doesNotMatch(stderr, /training stopped|become unreadable/, 'found before the training');
       });
     }
   });

@@ -44,7 +44,8 @@ describe('a run whose data set was moved or changed', () => {
     await resume(runs[1]!, 5);
     await assertSameTensors(`${runs[0]}/last.safetensors`, `${runs[1]}/last.safetensors`);
     assert.deepEqual((await readCheckpoint(`${runs[0]}/last.safetensors`))!.state.lost.length, 1);
-    const { validation } = JSON.parse(await readFile(`${runs[0]}/result.json`, 'utf8'));
+    const { validation, bad } = JSON.parse(await readFile(`${runs[0]}/result.json`, 'utf8'));
+    assert.deepEqual(bad, [`${copy}/train/owl/1.png became unreadable during the training`]);
     await rm(`${copy}/val/owl`, { recursive: true });
     const again = await succeeded(work.vgg`train ${copy} --out ${runs[0]!} --resume --skip-bad --epochs 6`);
     assert.match(

@@ -49,8 +49,7 @@ const CLASS_COLUMNS = ['class', 'label', 'synset', 'name'];
  * @throws UserError naming the file, the line and what is wrong
  */
 export async function readBoxCsv(path: string): Promise<BoxList> {
-  const rows = parseRows(await readBytes(path), path);
-  const columns = Object.keys(rows[0] ?? {});
+  const { columns, rows } = parseRows(await readBytes(path), path);
   const image = columns.find((name) => ['image', 'path', 'file', 'filename'].includes(name.toLowerCase()));
   const missing = CORNERS.filter((corner) => !columns.includes(corner));
   if (image === undefined || missing.length > 0) {
@@ -61,8 +60,8 @@ export async function readBoxCsv(path: string): Promise<BoxList> {
   }
   const label = columns.find((name) => CLASS_COLUMNS.includes(name.toLowerCase()));
   const boxes = new Map<string, { readonly path: string; readonly boxes: ListedBox[] }[]>();
-  for (const [index, row] of rows.entries()) {
-    const place = `${path}: line ${index + 2}`;
+  for (const { record: row, line } of rows) {
+    const place = `${path}: line ${line}`;
     const box = boxOf(
       CORNERS.map((corner) => row[corner] ?? ''),
       place,
@@ -84,10 +83,29 @@ export async function readBoxCsv(path: string): Promise<BoxList> {
   };
 }
 
-function parseRows(bytes: Buffer, path: string): Record<string, string>[] {
+interface Rows {
+  readonly columns: readonly string[];
+  /** With the line of the file in which each ends. */
+  readonly rows: readonly { readonly record: Record<string, string>; readonly line: number }[];
+}
+
+function parseRows(bytes: Buffer, path: string): Rows {
+  let columns: readonly string[] = [];
+  const checked = (names: string[]) => {
+    const twice = names.find((name, i) => names.indexOf(name) < i);
+    if (twice !== undefined) throw new UserError(`${path} has two columns ${twice}; remove one of them`);
+    columns = names;
+    return names;
+  };
   try {
-    return parse(bytes, { columns: true, bom: true, skip_empty_lines: true, trim: true });
+    const options = { columns: checked, bom: true, skip_empty_lines: true, trim: true, info: true };
+    const rows = parse(bytes, options) as unknown as {
+      readonly record: Record<string, string>;
+      readonly info: { readonly lines: number };
+    }[];
+    return { columns, rows: rows.map(({ record, info }) => ({ record, line: info.lines })) };
   } catch (error) {
+    if (error instanceof UserError) throw error;
     throw new UserError(`${path} is not a complete CSV file (${messageOf(error)}); correct it`, {
       cause: error,
     });

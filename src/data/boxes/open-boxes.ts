@@ -14,6 +14,8 @@ import { openVocObjects } from './voc-objects.ts';
 interface BoxOptions extends OpenOptions {
   /** A CSV file, or a folder of XML files (default: those near the images). */
   readonly boxes?: string;
+  /** Whether images without a box are an error instead of being left out (default: no). */
+  readonly allBoxed?: boolean;
   /** Called with notes for the user. */
   onNote?(note: string): void;
 }
@@ -28,7 +30,8 @@ export async function openBoxes(location: string, options: BoxOptions): Promise<
     if (options.boxes !== undefined) {
       throw new UserError(`${location} has its boxes in Annotations; leave out boxes`);
     }
-    const { source, boxes } = await openVocObjects(voc, options.split ?? 'train');
+    const { source, boxes, listed } = await openVocObjects(voc, options.split ?? 'train');
+    noteLeftOut(source.length, listed, `${location} have no object that is not difficult`, options);
     return withBoxes(source, boxes);
   }
   const source = await openImages(location, options);
@@ -41,16 +44,20 @@ export async function openBoxes(location: string, options: BoxOptions): Promise<
         : `${options.boxes} has no boxes of the images of ${location}; compare their names`,
     );
   }
-  if (kept.length < source.length) {
-    options.onNote?.(
-      `${source.length - kept.length} of ${source.length} images of ${location} have no box and are left out`,
-    );
-  }
+  noteLeftOut(kept.length, source.length, `${location} have no box`, options);
   const chosen = kept.length < source.length ? selectImages(source, kept) : source;
   return withBoxes(
     chosen,
     Array.from(kept, (index) => boxes[index]!),
   );
+}
+
+/** @param fault of the images that are not used, with their place */
+function noteLeftOut(used: number, all: number, fault: string, { allBoxed, onNote }: BoxOptions): void {
+  if (used === all) return;
+  const what = `${all - used} of ${all} images of ${fault}`;
+  if (allBoxed) throw new UserError(`${what}, but each image is needed; add their boxes`);
+  onNote?.(`${what} and are left out`);
 }
 
 /** @param boxes of each image, at least one */

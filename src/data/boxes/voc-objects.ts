@@ -20,6 +20,8 @@ interface VocObjects {
   readonly source: ImageSource;
   /** Of each image. */
   readonly boxes: readonly (readonly ListedBox[])[];
+  /** Number of images in the list, those that are left out included. */
+  readonly listed: number;
 }
 
 /**
@@ -66,5 +68,6 @@ export async function openVocObjects(folder: string, split: Split): Promise<VocO
       ),
     }),
     boxes: kept.map(({ boxes }) => boxes),
+    listed: listed.length,
   };
 }

@@ -3,6 +3,7 @@ import { basename, dirname } from 'node:path';
 import picomatch from 'picomatch';
 import { printable, UsageError, UserError } from '../../core/errors.ts';
 import { kindOf } from '../../core/files.ts';
+import { withSlashes } from '../../core/paths.ts';
 import { isImageName } from '../pixels/image-formats.ts';
 import {
   archiveAbove,
@@ -222,7 +223,7 @@ async function openPattern(pattern: string, request: OpenRequest): Promise<Image
   const archive = await archiveAbove(pattern);
   if (archive !== undefined) return openInArchive(archive, pattern, request);
   refuseListOptions(pattern, request);
-  const shards = picomatch.scan(pattern).isGlob ? await matchShards(pattern) : [];
+  const shards = picomatch.scan(withSlashes(pattern)).isGlob ? await matchShards(pattern) : [];
   if (shards.length > 0) return openShards(dirname(pattern), shards, { ...request, named: true });
   throw new UserError(`${printable(pattern)} does not exist; check the path`);
 }

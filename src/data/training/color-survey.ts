@@ -182,7 +182,10 @@ async function addImage(
   options: DecodeOptions,
 ): Promise<string | undefined> {
   try {
-    sums.add(await decodeStored(await source.read(index), source.imageName(index), options));
+    const image = await decodeStored(await source.read(index), source.imageName(index), options);
+    // An annotation that does not fit its image makes it as unusable as a damaged file.
+    source.boxes?.(index, image.original ?? image);
+    sums.add(image);
     return undefined;
   } catch (error) {
     if (error instanceof UserError) return error.message;

@@ -54,7 +54,7 @@ export class WorkerAddon implements Addon {
     });
     port.listen(
       (reply) => this.#take(reply),
-      (error) => this.#fail(`the WebAssembly kernels ended (${error.message})`, error),
+      (error) => this.#fail(`the WebAssembly kernels ended (${messageOf(error)})`, error),
     );
     this.started = this.#send({ engine }).then(
       () => {},

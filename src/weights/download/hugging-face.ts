@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
 import { readBytes } from '../../core/files.ts';
 import { discard, HttpError, type HttpResponse, openUrl, readBody } from '../../core/http.ts';
-import { isSafePath } from '../../core/safe-path.ts';
+import { isSafePath } from '../../core/paths.ts';
 import { shardsOf } from '../formats/sharded/shard-index.ts';
 import { DESCRIPTIONS, HUB_FILES } from '../labels/hub-config.ts';
 import { type DownloadListener, downloadFile, LARGEST_MODEL, statusError } from './download-file.ts';

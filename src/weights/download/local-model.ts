@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { defaultCacheFolder } from '../../core/cache.ts';
 import { messageOf, systemErrorCode, UserError } from '../../core/errors.ts';
-import { isSafePath } from '../../core/safe-path.ts';
+import { isSafePath } from '../../core/paths.ts';
 import { type DownloadListener, downloadFile, LARGEST_MODEL } from './download-file.ts';
 import { downloadFromHub, findOfflineOnHub, inHubCache } from './hugging-face.ts';
 import {

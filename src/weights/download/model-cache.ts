@@ -13,7 +13,7 @@ import { cacheSubfolder, defaultCacheFolder } from '../../core/cache.ts';
 import { UserError } from '../../core/errors.ts';
 import { tryLock } from '../../core/file-lock.ts';
 import { ifExists, writingError } from '../../core/files.ts';
-import { isSafePath } from '../../core/safe-path.ts';
+import { isSafePath } from '../../core/paths.ts';
 
 const recordSchema = z.object({
   /** As it is given to `--model`. */

@@ -1,7 +1,7 @@
 /** The names that models have besides the paths of files: torchvision/vgg16, hf:timm/vgg16.tv_in1k, https://…. */
 import { createHash } from 'node:crypto';
 import { UsageError } from '../../core/errors.ts';
-import { isSafePath } from '../../core/safe-path.ts';
+import { isSafePath } from '../../core/paths.ts';
 import { type TorchvisionName, torchvisionNames } from './torchvision.ts';
 
 export type ModelName =

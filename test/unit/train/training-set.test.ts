@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { dirname } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { fingerprintOf, unpackFingerprints } from '../../../src/data/sources/image-fingerprints.ts';
 import { resolveRecipe } from '../../../src/train/resolve-recipe.ts';
@@ -89,6 +90,20 @@ describe('the images of a training', () => {
     assert.match(
       (await open(data)).warnings.join('\n'),
       /^1 of 2 held-out images is a copy of a training image,/,
+    );
+  });
+
+  it('are compared: copies of training images in the own validation split are counted', async () => {
+    const data = await write('own-copies/train', { cat: 4, dog: 4 }, 2).then(dirname);
+    const image = await jpeg(36, 36, 1);
+    await writeFiles(data, {
+      'train/cat/original.jpg': image,
+      'val/cat/copy.jpg': image,
+      'val/dog/other.jpg': await jpeg(36, 36, 9),
+    });
+    assert.match(
+      (await open(data)).warnings.join('\n'),
+      /^1 of 2 validation images is a copy of a training image, .* remove the copies$/,
     );
   });
 

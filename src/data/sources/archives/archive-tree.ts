@@ -1,6 +1,7 @@
 import { relative, resolve } from 'node:path';
 import { byCodePoint } from '../../../core/class-names.ts';
 import { UserError } from '../../../core/errors.ts';
+import { withSlashes } from '../../../core/paths.ts';
 import { FileList } from '../file-list.ts';
 import { disk, type FileTree, isHidden, type Listing } from '../folders/file-tree.ts';
 
@@ -84,7 +85,7 @@ export class ArchiveTree implements FileTree {
 
   /** The path inside the archive; undefined: the path is outside. */
   #nameOf(path: string): string | undefined {
-    const name = relative(this.#root, resolve(path));
+    const name = withSlashes(relative(this.#root, resolve(path)));
     return name === '..' || name.startsWith('../') ? undefined : name;
   }
 

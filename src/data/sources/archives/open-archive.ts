@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { UserError } from '../../../core/errors.ts';
 import { kindOf } from '../../../core/files.ts';
+import { withSlashes } from '../../../core/paths.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
 import type { FileTree } from '../folders/file-tree.ts';
 import { findLists } from '../lists/open-list.ts';
@@ -46,7 +47,7 @@ export async function openArchive(path: string): Promise<ArchiveTree> {
 
 /** The archive at the start of a path such as `photos.zip/train/cats`; undefined if there is none. */
 export async function archiveAbove(path: string): Promise<string | undefined> {
-  for (const { index, 0: extension } of path.matchAll(/\.(?:zip|tar)(?=\/)/gi)) {
+  for (const { index, 0: extension } of withSlashes(path).matchAll(/\.(?:zip|tar)(?=\/)/gi)) {
     const archive = path.slice(0, index + extension.length);
     if ((await kindOf(archive)) === 'file') return archive;
   }

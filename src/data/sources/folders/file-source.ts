@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
+import { withSlashes } from '../../../core/paths.ts';
 import type { FileList } from '../file-list.ts';
 import type { ImageSource } from '../image-source.ts';
 import type { Split } from '../splits.ts';
@@ -23,7 +24,8 @@ interface FileSourceOptions {
 /** A source of image files. */
 export function fileSource(options: FileSourceOptions): ImageSource {
   const { location, split, tree, root, classes, labels = classes, files, unused } = options;
-  const imageName = (index: number): string => join(root, files.name(index));
+  // With slashes on Windows, too, where names are compared with those in lists, and with those of other machines.
+  const imageName = (index: number): string => posix.join(withSlashes(root), files.name(index));
   let fingerprint: Promise<string> | undefined;
   return {
     location,

@@ -1,8 +1,9 @@
 /** Images as a person names them: files, folders, patterns and addresses. */
-import { basename, join, resolve } from 'node:path';
+import { basename, posix, resolve } from 'node:path';
 import picomatch from 'picomatch';
 import { printable, UserError } from '../../../core/errors.ts';
 import { kindOf } from '../../../core/files.ts';
+import { withSlashes } from '../../../core/paths.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
 import { archiveAbove, contentFolder, openArchive } from '../archives/open-archive.ts';
 import { disk, type FileTree } from '../folders/file-tree.ts';
@@ -59,7 +60,9 @@ async function imagesAt(
     return [{ name: path, read: () => tree.readBytes(path) }];
   }
   // A file may have a name that looks like a pattern.
-  return kind === 'nothing' && picomatch.scan(path).isGlob ? matches(path, unused) : [givenImage(path)];
+  // In patterns a backslash escapes, but a person on Windows writes it between folders.
+  const pattern = withSlashes(path);
+  return kind === 'nothing' && picomatch.scan(pattern).isGlob ? matches(pattern, unused) : [givenImage(path)];
 }
 
 /** Whether a path is a list of images, a Parquet file or a folder of those. */
@@ -106,7 +109,7 @@ async function imagesBelow(
   const own = isClass ? basename(resolve(folder)) : undefined;
   const splits = splitsOfFolders([...new Set(names.map((name) => name.split('/', 1)[0]!))]);
   return names.map((name) => {
-    const path = join(root, name);
+    const path = posix.join(withSlashes(root), name);
     return { name: path, label: own ?? classOf(name, splits), read: () => tree.readBytes(path) };
   });
 }
@@ -125,7 +128,7 @@ async function matches(text: string, unused: UnusedFileCounter): Promise<readonl
   const found = new Map<string, GivenImage>();
   const visit = async (folder: string, depth: number): Promise<void> => {
     const { folders, files } = await disk.listFolder(folder === '' ? '.' : folder);
-    const pathOf = (name: string) => (folder === '' ? name : join(folder, name));
+    const pathOf = (name: string) => (folder === '' ? name : posix.join(folder, name));
     for (const path of files.map(pathOf).filter((path) => isMatch(path))) {
       if (isImageName(path)) found.set(path, givenImage(path));
       else unused.add(basename(path));

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { UserError } from '../../../core/errors.ts';
-import { isSafePath } from '../../../core/safe-path.ts';
+import { isSafePath } from '../../../core/paths.ts';
 import { damaged } from '../../weight-errors.ts';
 
 export const INDEX_EXTENSION = '.index.json';

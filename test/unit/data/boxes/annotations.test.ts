@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parseAnnotation } from '../../../../src/data/boxes/annotation-xml.ts';
 import { openBoxes } from '../../../../src/data/boxes/open-boxes.ts';
+import { surveyImages } from '../../../../src/data/training/color-survey.ts';
 import { listingOf } from '../../../../src/train/same-on-all-ranks.ts';
 import { jpeg, temporaryFolder, writeFiles } from '../../../support/images.ts';
 
@@ -163,7 +164,9 @@ describe('boxes are found near the images', () => {
       'Annotations/0002.xml': annotation([object('dog', [1, 1, 30, 20]), object('dog', [31, 21, 40, 30])]),
       'Annotations/0003.xml': annotation([object('dog', [1, 1, 60, 40], 1)]),
     });
-    const source = await openBoxes(folder, {});
+    const notes: string[] = [];
+    const source = await openBoxes(folder, { onNote: (note) => notes.push(note) });
+    assert.match(notes.join(), /^1 of 3 images of .* have no object that is not difficult and are left out$/);
     assert.deepEqual([0, 1].map(source.label), [0, 1]);
     assert.equal(source.length, 2);
     assert.deepEqual(source.boxes!(1, SIZE), [
@@ -194,5 +197,52 @@ describe('boxes are found near the images', () => {
     await assert.rejects(openBoxes(`${folder}/photos`, { boxes: list }), /boxes\.csv lacks the column ymin/);
     await writeFiles(folder, { 'boxes.csv': 'image,xmin,ymin,xmax,ymax\nc/2.jpg,0,0,9,9\n' });
     await assert.rejects(openBoxes(`${folder}/photos`, { boxes: list }), /has no boxes of the images/);
+  });
+
+  const photos = async (folder: string) => {
+    const image = await jpeg(60, 40);
+    await writeFiles(folder, { 'photos/a/1.jpg': image, 'photos/b/2.jpg': image });
+  };
+
+  const lists: Record<string, [text: string, message: RegExp]> = {
+    'with a column twice': ['image,xmin,ymin,xmin,ymax,xmax\na/1.jpg,0,0,5,9,9\n', /has two columns xmin;/],
+    'with empty lines before a fault': [
+      'image,xmin,ymin,xmax,ymax\n\n\na/1.jpg,0,0,9,9\n\na/1.jpg,9,0,0,9\n',
+      /boxes\.csv: line 6: .* is not a box/,
+    ],
+    'with nothing but its columns': ['image,xmin,ymin,xmax,ymax\n', /boxes\.csv has no boxes of the images/],
+  };
+  for (const [title, [text, message]] of Object.entries(lists)) {
+    it(`in a CSV file ${title}: one sentence`, async (t) => {
+      const folder = await temporaryFolder(t);
+      await photos(folder);
+      await writeFiles(folder, { 'boxes.csv': text });
+      await assert.rejects(openBoxes(`${folder}/photos`, { boxes: `${folder}/boxes.csv` }), message);
+    });
+  }
+
+  it('outside its image make it one that cannot be used', async (t) => {
+    const folder = await temporaryFolder(t);
+    await photos(folder);
+    const list = `${folder}/boxes.csv`;
+    await writeFiles(folder, { 'boxes.csv': 'image,xmin,ymin,xmax,ymax\n1.jpg,0,0,9,9\n2.jpg,0,0,70,9\n' });
+    const { bad } = await surveyImages(await openBoxes(`${folder}/photos`, { boxes: list }), {
+      cacheFolder: `${folder}/cache`,
+    });
+    assert.deepEqual(
+      bad.map(({ index }) => index),
+      [1],
+    );
+    assert.match(bad[0]!.message, /boxes\.csv: line 3: .* reaches beyond the image of 60×40/);
+  });
+
+  it('are needed for each image on request', async (t) => {
+    const folder = await temporaryFolder(t);
+    await photos(folder);
+    await writeFiles(folder, { 'boxes.csv': 'image,xmin,ymin,xmax,ymax\n1.jpg,0,0,9,9\n' });
+    await assert.rejects(
+      openBoxes(`${folder}/photos`, { boxes: `${folder}/boxes.csv`, allBoxed: true }),
+      /1 of 2 images of .* have no box, but each image is needed; add their boxes/,
+    );
   });
 });

@@ -1,4 +1,6 @@
 /** As much of `node:path` as the readers of weight files use, for the names of dropped files. */
+export const sep = '/';
+
 export function basename(path: string, suffix = ''): string {
   const name = path.slice(path.lastIndexOf('/') + 1);
   return suffix && name.endsWith(suffix) && name !== suffix ? name.slice(0, -suffix.length) : name;
