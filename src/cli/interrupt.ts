@@ -1,11 +1,23 @@
+import { readFileSync } from 'node:fs';
 import { InterruptedError } from '../core/errors.ts';
 import { log } from './output.ts';
 
 /** mpirun and Slurm can be configured to forward SIGUSR2 to the ranks. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
 
-/** Who started this process; loading a model takes long enough for it to end meanwhile. */
+/** The shell that started this process, and npm above it; loading a model takes long enough for them to end meanwhile. */
 const parent = process.ppid;
+const grandparent = parentOf(parent);
+
+/** The parent of another process, where the system shows it in /proc. */
+function parentOf(pid: number): string | undefined {
+  try {
+    // The name in parentheses may contain anything.
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')[1];
+  } catch {
+    return undefined;
+  }
+}
 
 /** What commands that save their progress answer to the first signal. */
 export const SAVING = 'Finishing this step, then saving; press Ctrl-C again to quit without saving';
@@ -46,7 +58,7 @@ function watchLauncher(stop: () => unknown): NodeJS.Timeout | undefined {
   const { npm_execpath: npm } = process.env;
   if (npm === undefined || process.platform === 'win32') return undefined;
   const watch = setInterval(() => {
-    if (process.ppid === parent) return;
+    if (process.ppid === parent && parentOf(parent) === grandparent) return;
     clearInterval(watch);
     stop();
   }, 500);

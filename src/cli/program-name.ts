@@ -8,3 +8,8 @@ const COMMAND = /(^ *|: |\(|`)vgg (?=[a-z])/gm;
 export function withProgramName(text: string, name = programName): string {
   return text.replace(COMMAND, `$1${name} `);
 }
+
+/** A path as one word of a shell, in quotes where it needs them. */
+export function shellWord(path: string): string {
+  return /^[\p{L}\p{N}@%+=:,./_-]+$/u.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

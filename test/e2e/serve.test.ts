@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { before, describe, it, type TestContext } from 'node:test';
+import { projectFolder } from '../../src/core/project.ts';
 import { jpeg, writeFiles } from '../support/images.ts';
 import type { Json } from '../unit/serve/small-server.ts';
 import { failed, jsonOf, succeeded, textOf, words } from './cli-process.ts';
@@ -78,6 +80,28 @@ describe('vgg serve', () => {
     const html = await report.text();
     assert.match(html, /Learning curves/);
     assert.ok(!html.includes(work.folder), 'it names folders');
+  });
+
+  it('ends when npm, two processes above it, is killed', {
+    skip: process.platform !== 'linux',
+  }, async (t) => {
+    const vgg = join(projectFolder, 'dist/src/cli/vgg.cjs');
+    const script = `"${process.execPath}" "${vgg}" serve --port 0 --threads 1 --model "${model}" & wait`;
+    const npm = spawn(
+      process.execPath,
+      [
+        '-e',
+        `require('node:child_process').spawn('sh', ['-c', process.argv[1]], { stdio: 'inherit' })`,
+        script,
+      ],
+      { env: { ...process.env, npm_execpath: 'npm' }, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    t.after(() => npm.kill('SIGKILL'));
+    const stderr = textOf(npm, 'stderr');
+    while (!stderr().includes('Serving on ')) await once(npm.stderr, 'data');
+    npm.kill('SIGKILL');
+    // The pipe closes with the last process that writes to it.
+    await once(npm, 'close');
   });
 
   it('serves the newest run by default', async (t) => {

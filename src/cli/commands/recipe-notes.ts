@@ -4,6 +4,7 @@ import type { TrainingCost } from '../../api/training-cost.ts';
 import { imageFlops } from '../../net/cost.ts';
 import { formatBytes, formatCount, formatDuration } from '../../report/format.ts';
 import { networkOf, resolveRecipe } from '../../train/resolve-recipe.ts';
+import { shellWord } from '../program-name.ts';
 
 /** With fewer images per class, a network from random weights learns little. */
 const FEW_PER_CLASS = 300;
@@ -24,7 +25,7 @@ export function recipeNotes({ chosen, facts, recipe }: ChosenRecipe, data: strin
   ) {
     notes.push(
       `${formatCount(images / classes)} images per class are few for random weights: trained ones give a much lower error. ` +
-        `Start from VGG-16 (528 MiB, downloaded once): vgg train ${data} --from torchvision/vgg16 --out ${out}-vgg16`,
+        `Start from VGG-16 (528 MiB, downloaded once): vgg train ${shellWord(data)} --from torchvision/vgg16 --out ${shellWord(`${out}-vgg16`)}`,
     );
   }
   return notes;

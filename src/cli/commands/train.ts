@@ -19,6 +19,7 @@ import { SAVING, STOPPING, untilInterrupted } from '../interrupt.ts';
 import { downloadModels } from '../model-downloads.ts';
 import { json } from '../options.ts';
 import { log, printAs } from '../output.ts';
+import { shellWord } from '../program-name.ts';
 import { withProgress } from '../progress.ts';
 import { rankOptions, withRanks } from '../ranks.ts';
 import { formatCost, LONG, paperFlops, recipeNotes } from './recipe-notes.ts';
@@ -98,7 +99,7 @@ async function train(named: string | undefined, flags: Flags): Promise<void> {
   );
   if (outcome.reason === 'interrupted') {
     throw new InterruptedError(
-      `stopped after iteration ${outcome.iterations}, which is saved; continue with: vgg train --out ${outcome.run} --resume`,
+      `stopped after iteration ${outcome.iterations}, which is saved; continue with: vgg train --out ${shellWord(outcome.run)} --resume`,
     );
   }
   printAs(outcome, flags, formatTrainOutcome);

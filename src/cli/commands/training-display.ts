@@ -7,6 +7,7 @@ import type { Metrics, TrainingMetrics } from '../../train/metrics.ts';
 import type { TrainingPhase, TrainingStart, TrainListener } from '../../train/session.ts';
 import type { TrainingProgress } from '../../train/trainer-hooks.ts';
 import { log, warn } from '../output.ts';
+import { shellWord } from '../program-name.ts';
 import { ProgressBar, ProgressBars } from '../progress.ts';
 import { TrainingLine } from './training-line.ts';
 
@@ -147,7 +148,7 @@ export function formatTrainOutcome({
 /** A network for boxes needs another for the classes, so these commands are for classes only. */
 function nextSteps(run: string, model: string): string {
   return `Try next:
-  vgg predict PHOTO --model ${model}
-  vgg report ${run} --out ${run}.html
-  vgg serve --model ${model}`;
+  vgg predict PHOTO --model ${shellWord(model)}
+  vgg report ${shellWord(run)} --out ${shellWord(`${run}.html`)}
+  vgg serve --model ${shellWord(model)}`;
 }

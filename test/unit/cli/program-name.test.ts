@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { withProgramName } from '../../../src/cli/program-name.ts';
+import { shellWord, withProgramName } from '../../../src/cli/program-name.ts';
 
 test('commands in hints are those that the reader can type', () => {
   const named = (text: string) => withProgramName(text, 'npx verydeep');
@@ -10,4 +10,11 @@ test('commands in hints are those that the reader can type', () => {
   assert.equal(named('each class (vgg evaluate --details)'), 'each class (npx verydeep evaluate --details)');
   assert.equal(named('Run `vgg doctor` now'), 'Run `npx verydeep doctor` now');
   assert.equal(named('torchvision/vgg16, vgg16.pth'), 'torchvision/vgg16, vgg16.pth');
+});
+
+test('paths in hints are one word for a shell', () => {
+  assert.equal(shellWord('runs/größe-2.safetensors'), 'runs/größe-2.safetensors');
+  assert.equal(shellWord('my photos'), "'my photos'");
+  assert.equal(shellWord("Ann's"), "'Ann'\\''s'");
+  assert.equal(shellWord('runs/<b>'), "'runs/<b>'");
 });
