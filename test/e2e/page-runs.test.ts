@@ -235,6 +235,8 @@ describe('the page: what can be done with runs', { skip: noBrowser }, () => {
     await page.getByLabel('From epoch').press('Tab');
     await until(async () => (await path()) !== whole, 'fewer points');
     await page.getByRole('radio', { name: 'log', exact: true }).check();
+    const rates = page.getByRole('img', { name: /^Learning rate\. / }).locator('svg');
+    assert.doesNotMatch((await rates.textContent())!, /e-[1-6]/, 'ticks are written out');
     await page.getByLabel('Smoothing').fill('0.8');
     assert.deepEqual(await visit.violations(), []);
     await visit.close();

@@ -71,9 +71,9 @@ export function plotCurves(
   return { svg, xAt: (pixels) => Number(scale?.invert?.(pixels) ?? Number.NaN) };
 }
 
-/** Ticks of a logarithmic axis: 100, 0.001, 0.00001, 1e-6. */
+/** Ticks of a logarithmic axis: 100, 0.001, 0.00005, 1e-7. */
 function power(value: number): string {
-  return value < 1e-5 ? String(Number(value.toPrecision(1))) : figure(value).replace('1.0e-5', '0.00001');
+  return String(Number(value.toPrecision(4)));
 }
 
 function isSingle(points: readonly SeriesPoint[]): boolean {
